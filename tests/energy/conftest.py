@@ -1,0 +1,82 @@
+"""A peptide with thermal noise, and OpenMM's Reference platform as the judge of every energy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openmm
+import pytest
+import torch
+from openmm import app
+
+from msb.energy import Energy
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="session")
+def dipeptide() -> app.PDBFile:
+    """Alanine dipeptide with hydrogens, 22 atoms."""
+    return app.PDBFile(str(HERE / "alanine_dipeptide.pdb"))
+
+
+@pytest.fixture(scope="session")
+def dipeptide_positions(dipeptide) -> np.ndarray:
+    """Five distorted copies, nm, shape (5, 22, 3): no torsion is planar, no term is at rest."""
+    ideal = dipeptide.getPositions(asNumpy=True)._value
+    return ideal + 0.01 * np.random.default_rng(0).standard_normal((5, *ideal.shape))
+
+
+Reference = Callable[..., tuple[dict[str, np.ndarray], np.ndarray]]
+
+
+@pytest.fixture(scope="session")
+def reference() -> Reference:
+    """Energies (per force) and forces of OpenMM's Reference platform, for (B, N, 3) positions."""
+
+    def evaluate(
+        system: Any, positions: np.ndarray, box: np.ndarray | None = None
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        names = {}
+        for group, force in enumerate(system.getForces()):
+            force.setForceGroup(group)
+            names[group] = force.getName()
+        context = openmm.Context(
+            system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatform("Reference")
+        )
+        energies: dict[str, list[float]] = {name: [] for name in names.values()}
+        forces = []
+        for k, frame in enumerate(positions):
+            if box is not None:
+                context.setPeriodicBoxVectors(*np.broadcast_to(box, (len(positions), 3, 3))[k])
+            context.setPositions(frame)
+            for group, name in names.items():
+                state = context.getState(energy=True, groups={group})
+                energies[name].append(state.getPotentialEnergy()._value)
+            forces.append(context.getState(forces=True).getForces(asNumpy=True)._value)
+        return {name: np.array(values) for name, values in energies.items()}, np.array(forces)
+
+    return evaluate
+
+
+@pytest.fixture(scope="session")
+def assert_agrees(reference) -> Callable[..., Energy]:
+    """Compare a system's torch energy with OpenMM: 1e-5 relative per force, 1e-4 for the forces."""
+
+    def compare(system: Any, positions: np.ndarray, box: np.ndarray | None = None, **options: Any) -> Energy:
+        energy = Energy.from_openmm(system, **options)
+        wanted, wanted_forces = reference(system, positions, box)
+        boxes = None if box is None else torch.as_tensor(np.array(box, dtype=np.float64))
+        got = energy.terms(torch.as_tensor(positions), boxes)
+        for name, values in got.items():
+            scale = np.maximum(np.abs(wanted[name]), 1.0)
+            np.testing.assert_array_less(np.abs(values.numpy() - wanted[name]) / scale, 1e-5, err_msg=name)
+        forces = energy.forces(torch.as_tensor(positions), boxes).numpy()
+        scale = np.abs(wanted_forces).max()
+        np.testing.assert_array_less(np.abs(forces - wanted_forces), 1e-4 * scale)
+        return energy
+
+    return compare
