@@ -1,10 +1,12 @@
-"""What every test may rely on: one thread, reproducible properties, reference data or a reason for having none."""
+"""What every test may rely on: one thread, reproducible properties, reference data or a reason."""
 
 from __future__ import annotations
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anything imports torch or numpy: workers share few cores
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # before anything imports torch or numpy: workers share few cores
 os.environ.setdefault("OPENMM_CPU_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "agg")
 
@@ -41,7 +43,9 @@ def _leaves_no_trace() -> Iterator[None]:
     before = _torch_settings() if torch else None
     yield
     changed = {k for k in environment.keys() | os.environ.keys() if environment.get(k) != os.environ.get(k)}
-    changed = {k for k in changed if k != "PYTEST_CURRENT_TEST" and not k.startswith("KMP_")}  # KMP: importing sklearn
+    changed = {
+        k for k in changed if k != "PYTEST_CURRENT_TEST" and not k.startswith("KMP_")
+    }  # KMP: importing sklearn
     assert not changed, f"the test left environment variables changed: {sorted(changed)}"
     assert Path.cwd() == folder, "the test left the working folder changed"
     if before is not None:

@@ -1,0 +1,113 @@
+"""The grammar all commands share: errors as sentences, and the options that mean the same everywhere."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from difflib import get_close_matches
+from typing import NoReturn
+
+from msb.errors import MsbError
+
+__all__ = [
+    "Parser",
+    "UsageError",
+    "add_device",
+    "add_json",
+    "add_structure",
+    "natural",
+    "positive",
+    "whole",
+]
+
+
+class UsageError(MsbError):
+    """The command line itself is wrong: an unknown option, a missing argument, a value out of range."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's parser with full option names only, and errors raised instead of printed."""
+
+    def __init__(self, **keywords: object) -> None:
+        keywords.setdefault("allow_abbrev", False)
+        super().__init__(**keywords)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the usage error as a sentence that names the command whose help explains it.
+
+        Raises
+        ------
+        UsageError
+            Always.
+        """
+        raise UsageError(f"{message} (see `{self.prog} --help`)")
+
+    def check_command(self, name: str, commands: list[str]) -> None:
+        """Suggest the nearest command for a mistyped one.
+
+        Raises
+        ------
+        UsageError
+            `name` is neither an option nor one of `commands`.
+        """
+        if name.startswith("-") or name in commands:
+            return
+        near = get_close_matches(name, commands, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(commands)}"
+        self.error(f"there is no command '{name}'; {hint}")
+
+
+def whole(text: str) -> int:
+    """Integer that is 0 or more, as an argparse type."""
+    return _integer(text, 0)
+
+
+def natural(text: str) -> int:
+    """Integer that is 1 or more, as an argparse type."""
+    return _integer(text, 1)
+
+
+def positive(text: str) -> float:
+    """Finite number above 0, as an argparse type."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"'{text}' must be a finite number above 0")
+    return value
+
+
+def add_structure(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the inputs every command takes the same way: STRUCTURE [TRAJECTORY]."""
+    parser.add_argument("structure", metavar="STRUCTURE", help=f"{what}: names and residues (pdb, gro, …)")
+    parser.add_argument(
+        "trajectory",
+        metavar="TRAJECTORY",
+        nargs="?",
+        help="its frames (xtc, trr, dcd, h5, …); without it, the frames of STRUCTURE",
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add `--device`."""
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="cpu, cuda, cuda:1, … (default: a GPU where there is one, else the CPU)",
+    )
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add `--json`."""
+    parser.add_argument("--json", action="store_true", help="print the result as JSON, for machines")
+
+
+def _integer(text: str, least: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number") from None
+    if value < least:
+        raise argparse.ArgumentTypeError(f"'{text}' must be {least} or more")
+    return value
