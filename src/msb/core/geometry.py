@@ -326,8 +326,8 @@ def place_atoms(
     r, theta, phi = (torch.as_tensor(value, dtype=a.dtype, device=a.device) for value in (r, theta, phi))
     along, across = -theta.cos(), theta.sin()
     x, y = across * phi.cos(), across * phi.sin()
-    local = torch.stack((along.expand(x.shape), x, y), dim=-1)
-    return a + (r.unsqueeze(-1) * local).unsqueeze(-2).matmul(frame).squeeze(-2)
+    e1, e2, e3 = frame.unbind(-2)
+    return a + r[..., None] * (along[..., None] * e1 + x[..., None] * e2 + y[..., None] * e3)
 
 
 def _columns(x: Tensor, indices: Any, width: int) -> tuple[Tensor, ...]:
@@ -364,4 +364,5 @@ def _perpendicular(unit: Tensor) -> Tensor:
     """Return some vector perpendicular to a unit vector, from the coordinate axis farthest from it."""
     farthest = unit.detach().abs().argmin(-1)
     axis: Tensor = torch.eye(3, dtype=unit.dtype, device=unit.device)[farthest]
-    return torch.linalg.cross(unit, axis)
+    perpendicular: Tensor = torch.linalg.cross(unit, axis)
+    return perpendicular
