@@ -1,0 +1,21 @@
+"""Networks: tensors in, tensors out; no chemistry, no files."""
+
+from __future__ import annotations
+
+from msb.nn.blocks import ConvBlock3d, ResidualBlock3d
+from msb.nn.mlp import MLP
+from msb.nn.precision import Precision, choose_precision, cpu_has_fast_bfloat16
+from msb.nn.seeding import seeded
+from msb.nn.voxel_networks import VoxelDecoder, VoxelEncoder
+
+__all__ = [
+    "MLP",
+    "ConvBlock3d",
+    "Precision",
+    "ResidualBlock3d",
+    "VoxelDecoder",
+    "VoxelEncoder",
+    "choose_precision",
+    "cpu_has_fast_bfloat16",
+    "seeded",
+]
