@@ -1,0 +1,218 @@
+"""The protocol that every backmapping method satisfies, and the registry of methods."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msb.errors import BundleError, ConfigError, DeviceError
+
+if TYPE_CHECKING:
+    from msb.core.mapping import Mapping
+    from msb.core.topology import Topology
+    from msb.io.bundle import Bundle
+
+__all__ = [
+    "METHODS",
+    "Backmapper",
+    "Method",
+    "check_device",
+    "load_model",
+    "method_named",
+    "register",
+    "resolve",
+]
+
+Array = NDArray[np.float32]
+
+
+@runtime_checkable
+class Backmapper(Protocol):
+    """Coarse-grained frames in, all-atom frames out.
+
+    Attributes
+    ----------
+    method : str
+        Name in the registry.
+    topology, mapping
+        Of the molecule or system that the model places.
+    lag : float or None
+        Frame spacing that the model is valid for, ps; None if any.
+    temperature : float
+        Training temperature, K.
+    """
+
+    method: ClassVar[str]
+    topology: Topology
+    mapping: Mapping
+    lag: float | None
+    temperature: float
+
+    def backmap(
+        self,
+        beads: Array,
+        *,
+        start: Array | None = None,
+        only: NDArray[np.bool_] | None = None,
+        temperature: float | None = None,
+        seed: int = 0,
+        frames: NDArray[np.int64] | None = None,
+        boxes: Array | None = None,
+        following: Array | None = None,
+    ) -> Array:
+        """Place the atoms of consecutive frames.
+
+        Parameters
+        ----------
+        beads : float32 array (F, M, 3) or (S, F, M, 3)
+            Bead positions, nm; S independent segments advance as one batch.
+        start : float32 array (N, 3) or (S, N, 3), optional
+            The atoms before the first frame; the model starts by itself without.
+        only : bool array (N,), optional
+            Atoms to place; the others keep `start`.
+        temperature : float, optional
+            K; the training temperature by default.
+        seed : int
+            The same seed gives the same atoms.
+        frames : int array (F,) or (S, F), optional
+            Absolute frame numbers, the key of the noise; 0 to F-1 by default.
+        boxes : float32 array (F, 3, 3) or (S, F, 3, 3), optional
+            nm.
+        following : float32 array (M, 3) or (S, M, 3), optional
+            The beads after the last frame, for models that look ahead.
+
+        Returns
+        -------
+        float32 array (F, N, 3) or (S, F, N, 3)
+            nm.
+        """
+        ...
+
+    def save(self, folder: str | Path) -> None:
+        """Write a model bundle."""
+        ...
+
+    @classmethod
+    def load(cls, bundle: Bundle, device: str = "cpu") -> Backmapper:
+        """Build the model from a bundle that was read."""
+        ...
+
+
+@dataclass(frozen=True)
+class Method:
+    """Where a method's pieces are, as `module:name`; nothing is imported before it is asked for.
+
+    Attributes
+    ----------
+    model : str
+        The :class:`Backmapper`.
+    config : str
+        The configuration model (a :class:`msb.io.configuration.StrictModel`).
+    train : str
+        ``train(config, base, folder, resume, device, progress) -> Backmapper``.
+    """
+
+    model: str
+    config: str
+    train: str
+
+
+METHODS: dict[str, Method] = {}
+
+
+def register(name: str, method: Method) -> None:
+    """Make a method known to configurations and bundles."""
+    METHODS[name] = method
+
+
+register(
+    "temporal",
+    Method(
+        "msb.temporal.model:TemporalBackmapper",
+        "msb.temporal.config:TemporalConfig",
+        "msb.temporal.training:train",
+    ),
+)
+register(
+    "lookup",
+    Method(
+        "msb.classical.lookup:LookupBackmapper",
+        "msb.classical.config:LookupConfig",
+        "msb.classical.lookup:train",
+    ),
+)
+register(
+    "linear",
+    Method(
+        "msb.classical.linear:LinearBackmapper",
+        "msb.classical.config:LinearConfig",
+        "msb.classical.linear:train",
+    ),
+)
+
+
+def resolve(reference: str) -> Any:
+    """The object at `module:name`."""
+    module, _, name = reference.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def method_named(name: str) -> Method:
+    """The registered method.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name; the known ones are listed.
+    """
+    if name not in METHODS:
+        raise ConfigError(f"`{name}` is not a method; known methods: {', '.join(sorted(METHODS))}")
+    return METHODS[name]
+
+
+def check_device(device: str) -> str:
+    """The device, where `auto` is the best one that is there.
+
+    Raises
+    ------
+    DeviceError
+        If the device is unknown or absent.
+    """
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind = device.partition(":")[0]
+    if kind not in ("cpu", "cuda", "mps"):
+        raise DeviceError(f"`{device}` is not a device; use auto, cpu, cuda or mps")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("there is no CUDA device here (or this torch is a CPU build); use --device cpu")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError("there is no Apple GPU here; use --device cpu")
+    return device
+
+
+def load_model(path_or_name: str | Path, device: str = "auto") -> Backmapper:
+    """A model from its bundle's folder, or a shipped one by its name.
+
+    Raises
+    ------
+    BundleError
+        If there is no such model, or its bundle is damaged, foreign or newer than this program.
+    """
+    from msb.io.bundle import read_bundle
+
+    bundle = read_bundle(path_or_name)
+    if bundle.method not in METHODS:
+        raise BundleError(
+            f"{path_or_name}: made by the method `{bundle.method}`, which this version does not have; "
+            f"it has {', '.join(sorted(METHODS))}; update msb-suite"
+        )
+    build: Callable[..., Backmapper] = resolve(METHODS[bundle.method].model).load
+    return build(bundle, device=check_device(device))

@@ -1,0 +1,161 @@
+"""From a configuration to a trained temporal model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from msb.core.features import LinearMean, choose_frame
+from msb.core.internal import InternalCoordinates, anchors_of
+from msb.core.noise import child_seed
+from msb.data.paired import PairedData, load_paired
+from msb.energy import Energy, system_from_xml
+from msb.errors import MappingError
+from msb.nn.precision import choose_precision
+from msb.nn.seeding import seeded
+from msb.temporal.config import TemporalConfig
+from msb.temporal.flow_network import FlowNetwork
+from msb.temporal.layout import measure_layout
+from msb.temporal.model import TemporalBackmapper
+from msb.temporal.step import Step
+from msb.temporal.task import StepTask, gather
+from msb.temporal.voxel_network import VoxelNetwork, fit_mixture
+from msb.train.loop import Progress, fit
+
+__all__ = ["train"]
+
+_RIGID = 2e-5  # nm: spread of a bond that was constrained in the simulation
+_MIXTURE_SAMPLES = 20_000
+
+
+def train(
+    config: TemporalConfig,
+    base: Path,
+    folder: Path,
+    *,
+    resume: bool = False,
+    device: str = "cpu",
+    progress: Callable[[Progress], None] | None = None,
+) -> TemporalBackmapper:
+    """Train as configured.
+
+    Parameters
+    ----------
+    config : TemporalConfig
+    base : Path
+        Folder that the configuration's paths are relative to.
+    folder : Path
+        For checkpoints and the log.
+    resume : bool
+        Go on from the folder's checkpoint.
+    device : str
+    progress : callable, optional
+        Told after every step.
+
+    Raises
+    ------
+    ConfigError, TrajectoryError, MappingError
+        If the configuration, the data or the mapping do not fit.
+    """
+    data = load_paired(config.data, base)
+    if data.topology.n_molecules != 1:
+        raise MappingError(
+            f"a temporal model places one molecule, the structure has {data.topology.n_molecules}; "
+            "train on a trajectory of one molecule"
+        )
+    parts = {name: tuple(torch.from_numpy(a) for a in data.part(name)) for name in ("train", "select")}
+    positions, beads = parts["train"]
+    with seeded(config.seed):
+        network = _build(config, data, positions, beads, device)
+    unroll = config.network.unroll if config.network.kind == "voxel" else 1
+    task = StepTask(
+        network, (positions, beads), (parts["select"][0], parts["select"][1]), config.training.steps, device, unroll
+    )
+    fingerprint = sha256(f"{config.model_dump_json()} {sorted(data.hashes.items())}".encode()).hexdigest()
+    metrics = fit(
+        task,
+        config.training,
+        folder,
+        seed=config.seed,
+        resume=resume,
+        fingerprint=fingerprint,
+        progress=progress,
+    )
+    network.eval()
+    if isinstance(network, VoxelNetwork):
+        _fit_latents(network, task, config.seed)
+    return TemporalBackmapper(
+        config,
+        data.topology,
+        data.mapping,
+        network,
+        positions[torch.linspace(0, len(positions) - 1, min(config.data.library, len(positions))).long()].to(device),
+        rigid_bonds(data, positions),
+        data.force_field,
+        data.hashes,
+        {f"select_{name}": value for name, value in metrics.items()},
+        device,
+    )
+
+
+def rigid_bonds(data: PairedData, positions: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Bonds (C, 2) whose length never changes in a trajectory (F, N, 3), and the lengths (C,), nm."""
+    bonds = np.asarray(data.topology.bonds)
+    sample = positions[:: max(1, len(positions) // 2000)].double()
+    lengths = (sample[:, bonds[:, 0]] - sample[:, bonds[:, 1]]).norm(dim=-1)
+    constant = (lengths.std(0) < _RIGID).numpy()
+    return bonds[constant], lengths.mean(0).numpy()[constant]
+
+
+def _build(
+    config: TemporalConfig, data: PairedData, positions: Tensor, beads: Tensor, device: str
+) -> FlowNetwork | VoxelNetwork:
+    template = data.topology.molecules[0][0]
+    mapping = data.mapping.templates[0]
+    bonds = np.asarray(mapping.bead_bonds)
+    if config.network.kind == "flow":
+        chart = InternalCoordinates.build(
+            template.neighbours,
+            template.elements,
+            anchors_of(mapping.weights),
+            mapping.owner.tolist(),
+            bonds.tolist(),
+        )
+        layout, centre, spread = measure_layout(chart, positions, beads, bonds)
+        flow = FlowNetwork(chart, layout, config.network)
+        flow.calibrate(centre, spread, beads[:-1], beads[1:])
+        return flow
+    frame = choose_frame(beads, bonds)
+    voxel = VoxelNetwork(template.n_atoms, mapping.n_beads, frame, config.network)
+    voxel.set_mean(LinearMean.fit(positions, beads, frame))
+    energy, scale = _energy(data, positions) if config.network.weights.energy else (None, 1.0)
+    precision = choose_precision(device, config.training.precision)
+    voxel.use(precision, data.mapping.beads, energy, scale)
+    return precision.prepare(voxel)
+
+
+def _energy(data: PairedData, positions: Tensor) -> tuple[Callable[[Tensor], Tensor] | None, float]:
+    """The molecule's potential energy and its standard deviation over a trajectory, kJ/mol."""
+    if not data.force_field:
+        return None, 1.0
+    energy = Energy.from_openmm(system_from_xml(next(iter(data.force_field.values()))))
+    sample = positions[:: max(1, len(positions) // 1000)]
+    return energy, float(energy(sample).std())
+
+
+def _fit_latents(network: VoxelNetwork, task: StepTask, seed: int) -> None:
+    count = min(_MIXTURE_SAMPLES, task.n_samples)
+    generator = torch.Generator().manual_seed(child_seed(seed, 1))
+    indices = torch.randperm(task.n_samples, generator=generator)[:count]
+    latents = []
+    for part in indices.split(512):
+        step: Step = gather(task.train, part, 1)
+        mean, log_sigma = network.encode(step)
+        noise = torch.randn(mean.shape, generator=generator).to(mean)
+        latents.append((mean + log_sigma.clamp(-7.0, 2.0).exp() * noise).cpu())
+    fit_mixture(network, torch.cat(latents).double().numpy(), seed)
