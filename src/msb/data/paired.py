@@ -77,7 +77,7 @@ def load_paired(settings: DataSettings, base: Path) -> PairedData:
         locate(name, base) for name in (settings.structure, settings.trajectory, settings.mapping)
     )
     topology, force_field = _topology(structure, settings.force_field)
-    mapping = Mapping.from_templates(read_mapping(mapping_file, topology), topology)
+    mapping = Mapping(read_mapping(mapping_file, topology), topology)
     source = open_trajectory(structure, trajectory)
     if source.timestep is not None and abs(source.timestep - settings.lag) > 1e-3 * settings.lag:
         raise ConfigError(
