@@ -154,10 +154,10 @@ def test_positions_of_an_arbitrary_density():
 
 
 def test_gradients_twice():
-    grid = VoxelGrid(4, 1.0, 0.2)
-    x = inside(grid, 2, 3, margin=0.05).requires_grad_(True)
-    channels = torch.rand(3, 2, dtype=DOUBLE, generator=torch.Generator().manual_seed(0)).requires_grad_(True)
-    rho = torch.rand(2, 4, 4, 4, dtype=DOUBLE, generator=torch.Generator().manual_seed(1)).requires_grad_(
+    grid = VoxelGrid(3, 1.0, 0.25)
+    x = inside(grid, 2, 2, margin=0.05).requires_grad_(True)
+    channels = torch.rand(2, 2, dtype=DOUBLE, generator=torch.Generator().manual_seed(0)).requires_grad_(True)
+    rho = torch.rand(2, 3, 3, 3, dtype=DOUBLE, generator=torch.Generator().manual_seed(1)).requires_grad_(
         True
     )
     for function, inputs in (
