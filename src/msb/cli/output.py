@@ -54,13 +54,11 @@ def collected_warnings() -> Iterator[Counter[str]]:
 
 
 @contextmanager
-def progress_bar(total: int | None, unit: str = "frames", what: str = "") -> Iterator[Callable[[int], None]]:
+def progress_bar(unit: str = "frames", what: str = "") -> Iterator[Callable[[int, int], None]]:
     """Show how far a job is, its speed and the time left; silent where standard error is not a terminal.
 
     Parameters
     ----------
-    total : int or None
-        Units of work in the job, where known.
     unit : str
         What is counted.
     what : str
@@ -68,16 +66,15 @@ def progress_bar(total: int | None, unit: str = "frames", what: str = "") -> Ite
 
     Yields
     ------
-    Callable[[int], None]
-        Call it with the number of units done since the last call.
+    Callable[[int, int], None]
+        Call it with the units done since the last call, and the number of units in all.
     """
     from tqdm import tqdm
 
-    with tqdm(
-        total=total, unit=f" {unit}", desc=what, disable=None, file=sys.stderr, dynamic_ncols=True
-    ) as bar:
+    with tqdm(unit=f" {unit}", desc=what, disable=None, file=sys.stderr, dynamic_ncols=True) as bar:
 
-        def advance(done: int) -> None:
+        def advance(done: int, total: int) -> None:
+            bar.total = total
             bar.update(done)
 
         yield advance

@@ -2,6 +2,4 @@
 
 from __future__ import annotations
 
-from msb.jobs.match_beads import ParticleNames, match_beads
-
-__all__ = ["ParticleNames", "match_beads"]
+__all__: list[str] = []
