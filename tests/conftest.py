@@ -44,7 +44,7 @@ def _leaves_no_trace() -> Iterator[None]:
     yield
     changed = {k for k in environment.keys() | os.environ.keys() if environment.get(k) != os.environ.get(k)}
     changed = {
-        k for k in changed if k != "PYTEST_CURRENT_TEST" and not k.startswith("KMP_")
+        k for k in changed if k != "PYTEST_CURRENT_TEST" and not k.startswith(("KMP_", "TORCHINDUCTOR_"))
     }  # KMP: importing sklearn
     assert not changed, f"the test left environment variables changed: {sorted(changed)}"
     assert Path.cwd() == folder, "the test left the working folder changed"

@@ -116,8 +116,8 @@ class FrameMethod:
             topology=self.topology.to_dict(),
             mapping=self.mapping.to_dict(),
             arrays=self.arrays(),
-            force_field=self.force_field,
-            hashes=self.hashes,
+            force_field_xml=self.force_field,
+            data_hashes=self.hashes,
             metrics={},
             card=f"# {self.name}\n\n{type(self).__doc__}\n",
         )
@@ -132,8 +132,8 @@ class FrameMethod:
             Mapping.from_dict(bundle.mapping, topology),
             bundle.config["data"]["temperature"],
             bundle.config,
-            bundle.hashes,
-            bundle.force_field,
+            bundle.data_hashes,
+            bundle.force_field_xml,
         )
         model.restore(bundle.arrays)
         return model

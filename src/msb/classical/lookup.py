@@ -71,7 +71,7 @@ def train(
     """Take the library from the training split, evenly in time."""
     data = load_paired(config.data, base)
     model = LookupBackmapper.from_data(config, data)
-    positions, _ = data.part("train")
+    positions, _ = data.part(data.split.train)
     chosen = np.linspace(0, len(positions) - 1, min(config.pairs, len(positions))).astype(int)
     model.library = torch.from_numpy(np.ascontiguousarray(positions[chosen]))
     return model
@@ -83,7 +83,7 @@ def _distances(beads: Tensor) -> NDArray[np.float64]:
     lengths = (beads[:, i] - beads[:, j]).norm(dim=-1)
     n = beads.shape[1]
     if n < 4:
-        return lengths.double().numpy()
+        return np.asarray(lengths, dtype=np.float64)
     u, v, w = (beads[:, k] - beads[:, 0] for k in (n // 3, 2 * n // 3, n - 1))
     volume = (torch.linalg.cross(u, v) * w).sum(-1, keepdim=True)
-    return torch.cat([lengths, volume / lengths.mean().square()], dim=-1).double().numpy()
+    return np.asarray(torch.cat([lengths, volume / lengths.mean().square()], dim=-1), dtype=np.float64)

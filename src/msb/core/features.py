@@ -105,9 +105,11 @@ class LinearMean:
     def predict(self, beads: Tensor) -> Tensor:
         """Mean positions (..., N, 3), nm, for beads (..., M, 3), nm."""
         o, a, p = self.frame
-        local = (_with_constant(bead_features(beads, self.frame)) @ self.weights).unflatten(-1, (-1, 3))
+        local = _with_constant(bead_features(beads, self.frame)) @ self.weights
+        local = local.reshape(*local.shape[:-1], -1, 3)
         axes = local_frames(beads[..., o, :], beads[..., a, :], beads[..., p, :])
-        return local @ axes + beads[..., o : o + 1, :]
+        mean: Tensor = local @ axes + beads[..., o : o + 1, :]
+        return mean
 
 
 def _with_constant(features: Tensor) -> Tensor:

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from msb.core.mapping import Mapping
 from msb.core.topology import Topology
-from msb.data.catalogue import data_path, entry_names
+from msb.data.catalogue import list_entries
+from msb.data.download import path as data_path
 from msb.data.settings import DataSettings
-from msb.data.splits import split_frames
-from msb.energy.amber import peptide_system, system_to_xml
+from msb.data.splits import Split, split_frames
+from msb.energy import peptide_system, system_to_xml
 from msb.errors import ConfigError, TrajectoryError
 from msb.io.atomic import file_sha256
 from msb.io.mapping_files import read_mapping
@@ -23,6 +24,7 @@ from msb.io.trajectory import open_trajectory
 __all__ = ["PairedData", "load_paired", "locate"]
 
 _FEWEST_FRAMES = 100
+
 
 @dataclass
 class PairedData:
@@ -36,8 +38,8 @@ class PairedData:
         nm.
     topology : Topology
     mapping : Mapping
-    splits : dict of str to slice
-        `train`, `select` and `test`, in order of time.
+    split : Split
+        Frames that train, validate and test, in order of time.
     force_field : dict of str to str
         OpenMM System XML of the molecule, under the template's name; empty if none was configured.
     hashes : dict of str to str
@@ -48,13 +50,13 @@ class PairedData:
     beads: NDArray[np.float32]
     topology: Topology
     mapping: Mapping
-    splits: dict[str, slice]
+    split: Split
     force_field: dict[str, str]
     hashes: dict[str, str]
 
-    def part(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Atoms and beads of a split."""
-        return self.positions[self.splits[name]], self.beads[self.splits[name]]
+    def part(self, frames: range) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Atoms and beads of one part of the split."""
+        return self.positions[frames.start : frames.stop], self.beads[frames.start : frames.stop]
 
 
 def load_paired(settings: DataSettings, base: Path) -> PairedData:
@@ -91,8 +93,8 @@ def load_paired(settings: DataSettings, base: Path) -> PairedData:
         )
     hashes = {path.name: file_sha256(path) for path in (structure, trajectory, mapping_file)}
     beads = np.asarray(mapping.beads(positions), dtype=np.float32)
-    splits = split_frames(len(positions), settings.split)
-    return PairedData(positions, beads, topology, mapping, splits, force_field, hashes)
+    split = split_frames(len(positions), settings.split)
+    return PairedData(positions, beads, topology, mapping, split, force_field, hashes)
 
 
 def locate(name: str, base: Path) -> Path:
@@ -106,7 +108,7 @@ def locate(name: str, base: Path) -> Path:
     path = Path(name) if Path(name).is_absolute() else base / name
     if path.exists():
         return path
-    if name in entry_names():
+    if any(entry.name == name for entry in list_entries()):
         return data_path(name)
     raise ConfigError(f"`{name}` is neither a file in {base} nor a name that `msb data list` knows")
 

@@ -115,7 +115,7 @@ class CouplingFlow(nn.Module):
 
 
 class CircularMixture(nn.Module):
-    """Angles drawn one after another, each from a mixture of wrapped normals given a context and those before.
+    """Angles drawn in turn, each from a mixture of wrapped normals given a context and those before.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ class CircularMixture(nn.Module):
         ring = torch.arange(components) * (2 * math.pi / components)
         start = torch.cat([torch.zeros(components), ring.cos(), ring.sin(), torch.zeros(components)])
         for net in self.nets:  # spread the centres, or they would all start and stay together
-            net[-1].bias.data.copy_(start)
+            net[-1].bias.data.copy_(start)  # type: ignore[index]
 
     def _mixture(self, k: int, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Log weights, centres and log widths, each (B, components)."""

@@ -18,8 +18,8 @@ def card(model: TemporalBackmapper) -> str:
     files = "\n".join(f"- {name}: sha256 {value}" for name, value in sorted(model.hashes.items()))
     return f"""# {config.name}
 
-Temporally coherent backmapping of {model.topology.molecules[0][0].name} ({model.topology.n_atoms} atoms from
-{model.mapping.n_beads} beads). Valid for frames {config.data.lag:g} ps apart at {config.data.temperature:g} K.
+Temporally coherent backmapping of {model.topology.molecules[0][0].name}, {model.topology.n_atoms} atoms from
+{model.mapping.n_beads} beads, for frames {config.data.lag:g} ps apart at {config.data.temperature:g} K.
 
     msb backmap-traj BEADS.pdb BEADS.xtc -m {config.name} -o ATOMS.xtc
 

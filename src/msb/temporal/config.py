@@ -30,7 +30,9 @@ class LossWeights(StrictModel):
     position: float = Field(default=1.0, ge=0, description="Coordinates, eq. 8.2.")
     distance: float = Field(default=1.0, ge=0, description="Distance matrix, eq. 8.3.")
     beads: float = Field(default=1.0, ge=0, description="Bead consistency, eq. 8.4.")
-    energy: float = Field(default=0.01, ge=0, description="Potential energy, eq. 8.5, at the end of its ramp.")
+    energy: float = Field(
+        default=0.01, ge=0, description="Potential energy, eq. 8.5, at the end of its ramp."
+    )
     energy_start: float = Field(default=0.3, ge=0, le=1, description="Fraction of training before the ramp.")
     energy_ramp: float = Field(default=0.5, gt=0, le=1, description="Length of the exponential ramp.")
     displacement: float = Field(default=0.0, ge=0, description="Displacements from the frame before.")
@@ -54,7 +56,9 @@ class VoxelSettings(StrictModel):
     mean: Literal["none", "linear"] = Field(
         default="linear", description="Predict positions, or displacements from a linear conditional mean."
     )
-    reach: float = Field(default=0.45, gt=0, description="Edge of the grid of displacements, nm (mean: linear).")
+    reach: float = Field(
+        default=0.45, gt=0, description="Edge of the grid of displacements, nm (mean: linear)."
+    )
     next_beads: bool = Field(default=False, description="Condition on the beads one frame later, too.")
     unroll: int = Field(default=1, ge=1, description="Frames generated in a row during training.")
     project: bool = Field(default=True, description="End with the exact projection on beads and rigid bonds.")

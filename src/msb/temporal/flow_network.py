@@ -1,8 +1,8 @@
 """The conditional density of a frame's internal coordinates given its beads and the frame before.
 
-A variational autoencoder whose decoder can be inverted: the encoder is the inverse, its posterior a point, and
-the evidence bound is the likelihood itself.  Rotors come from a mixture on the circle conditioned on the
-beads and the previous atoms, the stiff coordinates from a coupling flow conditioned on beads and rotors.
+A conditional variational autoencoder whose decoder can be inverted: the encoder is the inverse, its posterior
+a point, and the evidence bound the likelihood itself.  Rotors come from a mixture on the circle given the
+beads and the previous atoms, the stiff coordinates from a coupling flow given beads and rotors.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from typing import Any
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -157,7 +158,8 @@ class FlowNetwork(nn.Module):
         atoms = self.chart.decode(self._join(rotor, drawn), beads)
         if finish is None or len(self.chart.anchors) == self.chart.n_beads:
             return atoms
-        return finish(atoms.flatten(0, 1), beads.flatten(0, 1)).unflatten(0, beads.shape[:2])
+        finished = finish(atoms.flatten(0, 1), beads.flatten(0, 1))
+        return finished.reshape(atoms.shape)
 
     def description(self) -> dict[str, Any]:
         """What it takes, beside the configuration, to build the network again."""

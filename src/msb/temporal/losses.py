@@ -55,7 +55,7 @@ def energy_weight(weights: LossWeights, progress: float) -> float:
 
 
 def kl_weight(weights: LossWeights, progress: float) -> float:
-    """Cyclic annealing: each cycle rises linearly for half of its length, then stays (thesis reference 254)."""
+    """Cyclic annealing: each cycle rises linearly for half its length, then stays (thesis ref. 254)."""
     if weights.kl_cycles == 0 or progress >= 1.0:
         return weights.kl
     place = math.modf(progress * weights.kl_cycles)[0]

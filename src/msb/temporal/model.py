@@ -108,7 +108,9 @@ class TemporalBackmapper:
             )
         numbers = np.arange(batch.shape[1]) if frames is None else np.asarray(frames)
         numbers = np.broadcast_to(numbers, tuple(batch.shape[:2])).astype(np.int64)
-        after = batch[:, -1:] if following is None else self._tensor(following).reshape(-1, 1, *batch.shape[2:])
+        after = (
+            batch[:, -1:] if following is None else self._tensor(following).reshape(-1, 1, *batch.shape[2:])
+        )
         previous = self._start(batch[:, 0], None if start is None else self._tensor(start))
         ratio = 1.0 if temperature is None else temperature / self.temperature
         with torch.no_grad():
@@ -129,11 +131,10 @@ class TemporalBackmapper:
         """Write the bundle: weights, library, topology, mapping, force field and card."""
         from msb.temporal.card import card
 
-        extra: dict[str, Any] = {"network": self.network.description()}
         write_bundle(
             folder,
             method=self.method,
-            config=self.config.model_dump(mode="json"),
+            config={**self.config.model_dump(mode="json"), "layout": self.network.description()},
             tensors=dict(self.network.state_dict()),
             topology=self.topology.to_dict(),
             mapping=self.mapping.to_dict(),
@@ -142,9 +143,8 @@ class TemporalBackmapper:
                 "rigid_pairs": self.rigid[0],
                 "rigid_lengths": self.rigid[1],
             },
-            extra=extra,
-            force_field=self.force_field,
-            hashes=self.hashes,
+            force_field_xml=self.force_field,
+            data_hashes=self.hashes,
             metrics=self.metrics,
             card=card(self),
         )
@@ -158,10 +158,12 @@ class TemporalBackmapper:
         BundleError
             If the bundle's pieces do not fit together.
         """
-        config = TemporalConfig.parse(bundle.config, "the bundle's configuration")
+        settings = dict(bundle.config)
+        layout = settings.pop("layout", {})
+        config = TemporalConfig.parse(settings, "the bundle's configuration")
         topology = Topology.from_dict(bundle.topology)
         mapping = Mapping.from_dict(bundle.mapping, topology)
-        network = build_network(config, bundle.extra["network"])
+        network = build_network(config, layout)
         try:
             network.load_state_dict(bundle.tensors)
         except RuntimeError as error:
@@ -173,8 +175,8 @@ class TemporalBackmapper:
             network.to(device).eval(),
             torch.from_numpy(bundle.arrays["library"]).to(device),
             (bundle.arrays["rigid_pairs"], bundle.arrays["rigid_lengths"]),
-            bundle.force_field,
-            bundle.hashes,
+            bundle.force_field_xml,
+            bundle.data_hashes,
             bundle.metrics,
             device,
         )
@@ -185,7 +187,11 @@ class TemporalBackmapper:
     def _start(self, first: Tensor, start: Tensor | None) -> Tensor:
         """The atoms before the first frame (S, N, 3): given, or the library's nearest by bead RMSD."""
         if start is not None:
-            return start.expand(len(first), -1, -1) if start.ndim == 3 else start[None].expand(len(first), -1, -1)
+            return (
+                start.expand(len(first), -1, -1)
+                if start.ndim == 3
+                else start[None].expand(len(first), -1, -1)
+            )
         known = self.mapping.beads(self.library)
         chosen = []
         for beads in first:

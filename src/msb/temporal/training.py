@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from msb.core.features import LinearMean, choose_frame
@@ -22,7 +23,6 @@ from msb.temporal.config import TemporalConfig
 from msb.temporal.flow_network import FlowNetwork
 from msb.temporal.layout import measure_layout
 from msb.temporal.model import TemporalBackmapper
-from msb.temporal.step import Step
 from msb.temporal.task import StepTask, gather
 from msb.temporal.voxel_network import VoxelNetwork, fit_mixture
 from msb.train.loop import Progress, fit
@@ -68,13 +68,18 @@ def train(
             f"a temporal model places one molecule, the structure has {data.topology.n_molecules}; "
             "train on a trajectory of one molecule"
         )
-    parts = {name: tuple(torch.from_numpy(a) for a in data.part(name)) for name in ("train", "select")}
-    positions, beads = parts["train"]
+    positions, beads = (torch.from_numpy(a) for a in data.part(data.split.train))
+    select = (torch.from_numpy(a) for a in data.part(data.split.validation))
     with seeded(config.seed):
         network = _build(config, data, positions, beads, device)
     unroll = config.network.unroll if config.network.kind == "voxel" else 1
     task = StepTask(
-        network, (positions, beads), (parts["select"][0], parts["select"][1]), config.training.steps, device, unroll
+        network,
+        (positions, beads),
+        (next(select), next(select)),
+        config.training.steps,
+        device,
+        unroll,
     )
     fingerprint = sha256(f"{config.model_dump_json()} {sorted(data.hashes.items())}".encode()).hexdigest()
     metrics = fit(
@@ -94,7 +99,9 @@ def train(
         data.topology,
         data.mapping,
         network,
-        positions[torch.linspace(0, len(positions) - 1, min(config.data.library, len(positions))).long()].to(device),
+        positions[torch.linspace(0, len(positions) - 1, min(config.data.library, len(positions))).long()].to(
+            device
+        ),
         rigid_bonds(data, positions),
         data.force_field,
         data.hashes,
@@ -103,7 +110,13 @@ def train(
     )
 
 
-def rigid_bonds(data: PairedData, positions: Tensor) -> tuple[np.ndarray, np.ndarray]:
+def _library(positions: Tensor, size: int) -> Tensor:
+    """Frames (K, N, 3) evenly in time."""
+    chosen = torch.linspace(0, len(positions) - 1, min(size, len(positions))).long()
+    return positions[chosen].clone()
+
+
+def rigid_bonds(data: PairedData, positions: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Bonds (C, 2) whose length never changes in a trajectory (F, N, 3), and the lengths (C,), nm."""
     bonds = np.asarray(data.topology.bonds)
     sample = positions[:: max(1, len(positions) // 2000)].double()
@@ -153,8 +166,8 @@ def _fit_latents(network: VoxelNetwork, task: StepTask, seed: int) -> None:
     generator = torch.Generator().manual_seed(child_seed(seed, 1))
     indices = torch.randperm(task.n_samples, generator=generator)[:count]
     latents = []
-    for part in indices.split(512):
-        step: Step = gather(task.train, part, 1)
+    for first in range(0, count, 512):
+        step = gather(task.train, indices[first : first + 512], 1)
         mean, log_sigma = network.encode(step)
         noise = torch.randn(mean.shape, generator=generator).to(mean)
         latents.append((mean + log_sigma.clamp(-7.0, 2.0).exp() * noise).cpu())

@@ -42,9 +42,7 @@ class VoxelNetwork(nn.Module):
     mixture_means: Tensor
     mixture_factors: Tensor
 
-    def __init__(
-        self, n_atoms: int, n_beads: int, frame: tuple[int, ...], settings: VoxelSettings
-    ) -> None:
+    def __init__(self, n_atoms: int, n_beads: int, frame: tuple[int, ...], settings: VoxelSettings) -> None:
         super().__init__()
         self.n_atoms, self.n_beads, self.settings = n_atoms, n_beads, settings
         self.frame = (frame[0], frame[1], frame[2])
@@ -71,7 +69,7 @@ class VoxelNetwork(nn.Module):
         energy: Callable[[Tensor], Tensor] | None = None,
         energy_scale: float = 1.0,
     ) -> None:
-        """Set what training needs beside weights: number format, the mapping, energies (kJ/mol) and their sd."""
+        """Set what training needs beside weights: number format, mapping, energies (kJ/mol), their sd."""
         self.precision = precision
         self.to_beads, self.energy, self.energy_scale = to_beads, energy, energy_scale
 
@@ -123,7 +121,7 @@ class VoxelNetwork(nn.Module):
         temperature: float = 1.0,
         finish: Callable[[Tensor, Tensor], Tensor] | None = None,
     ) -> Tensor:
-        """Walk through frames of several segments; see :meth:`msb.temporal.flow_network.FlowNetwork.generate`.
+        """Walk through frames of several segments; see :class:`msb.temporal.flow_network.FlowNetwork`.
 
         `temperature` has no meaning for a latent and is not used.
         """
@@ -133,9 +131,7 @@ class VoxelNetwork(nn.Module):
         atoms = []
         for t in range(beads.shape[1]):
             local = self._local(beads[:, t], None)
-            condition = self._condition(
-                previous, previous_beads, beads[:, t], following[:, t], local, None
-            )
+            condition = self._condition(previous, previous_beads, beads[:, t], following[:, t], local, None)
             drawn, _ = self._decode(condition, latents[:, t], beads[:, t], local)
             if finish is not None and self.settings.project:
                 drawn = finish(drawn, beads[:, t])
@@ -215,7 +211,7 @@ class VoxelNetwork(nn.Module):
         return self.grid.densities(torch.cat(parts, dim=-2))
 
     def _local(self, beads: Tensor, turn: Tensor | None) -> Local:
-        """The canonical frame of the beads, or the laboratory's axes, possibly turned, about their centroid."""
+        """The beads' canonical frame, or the laboratory's axes, possibly turned, about their centroid."""
         origin = beads.mean(-2, keepdim=True)
         if self.settings.frame == "beads":
             o, a, p = self.frame
@@ -239,7 +235,7 @@ def _into(points: Tensor, local: Local) -> Tensor:
 
 
 def fit_mixture(network: VoxelNetwork, latents: NDArray[np.float64], seed: int) -> None:
-    """Fit the Gaussian mixture from which latents are drawn (thesis section 8.1.1) to encoded latents (F, d)."""
+    """Fit the mixture from which latents are drawn (thesis section 8.1.1) to encoded latents (F, d)."""
     from sklearn.mixture import GaussianMixture
 
     if network.settings.mixture == 0:

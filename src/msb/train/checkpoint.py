@@ -48,7 +48,9 @@ def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any]:
     try:
         saved: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ConfigError(f"{path}: the checkpoint cannot be read ({error}); train without --resume") from None
+        raise ConfigError(
+            f"{path}: the checkpoint cannot be read ({error}); train without --resume"
+        ) from None
     if saved.get("fingerprint") != fingerprint:
         raise ConfigError(
             f"{path}: the checkpoint belongs to another configuration or other data; "

@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from msb.core.noise import child_seed
 from msb.train.checkpoint import load_checkpoint, save_checkpoint, truncate_log, write_log
-from msb.train.settings import TrainingSettings
 from msb.train.processes import Processes
+from msb.train.settings import TrainingSettings
 
 __all__ = ["Progress", "Task", "fit", "learning_rate"]
 
@@ -165,8 +165,8 @@ def _one_step(
     with torch.no_grad():
         for kept, new in zip(average.parameters(), task.module.parameters(), strict=True):
             kept.lerp_(new, 1 - decay)
-        for kept, new in zip(average.buffers(), task.module.buffers(), strict=True):
-            kept.copy_(new)
+        for fixed, value in zip(average.buffers(), task.module.buffers(), strict=True):
+            fixed.copy_(value)
     figures = {name: float(value.detach()) for name, value in losses.items()}
     return {**figures, "loss": float(total.detach()), "gradient": float(norm), "rate": rate}
 

@@ -14,7 +14,7 @@ __all__ = ["Processes"]
 
 @dataclass(frozen=True)
 class Processes:
-    """This process among those that torchrun started; alone without torchrun."""
+    """One process among those that torchrun started; alone without torchrun."""
 
     rank: int = 0
     size: int = 1
@@ -35,7 +35,7 @@ class Processes:
         return self.rank == 0
 
     def share(self, indices: Tensor) -> Tensor:
-        """This process' samples of a batch; equal shares, so that the average of gradients is right."""
+        """Its samples of a batch; equal shares, so that the average of gradients is right."""
         if self.size == 1:
             return indices
         whole = max(1, len(indices) // self.size)
