@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
-from msb.energy.amber import peptide_system, system_from_xml, system_to_xml
+from msb.energy.amber import peptide_system
+from msb.energy.gromacs import GromacsSystem, gro_box, read_gromacs_system
 from msb.energy.system import Energy
+from msb.energy.systems import (
+    bond_lengths,
+    constrain_bonds,
+    make_bonded_periodic,
+    system_from_xml,
+    system_to_xml,
+)
 
-__all__ = ["Energy", "peptide_system", "system_from_xml", "system_to_xml"]
+__all__ = [
+    "Energy",
+    "GromacsSystem",
+    "bond_lengths",
+    "constrain_bonds",
+    "gro_box",
+    "make_bonded_periodic",
+    "peptide_system",
+    "read_gromacs_system",
+    "system_from_xml",
+    "system_to_xml",
+]

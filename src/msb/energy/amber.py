@@ -1,4 +1,4 @@
-"""Peptides in AMBER or CHARMM force fields that come with OpenMM, and systems as XML text."""
+"""Peptides in the AMBER and CHARMM force fields that come with OpenMM."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from msb.errors import EnergyError
 
-__all__ = ["peptide_system", "system_from_xml", "system_to_xml"]
+__all__ = ["peptide_system"]
 
 
 def peptide_system(
@@ -58,47 +58,3 @@ def peptide_system(
         )
     except (ValueError, OSError) as error:
         raise EnergyError(f"force field {', '.join(files)}: {error}") from error
-
-
-def system_to_xml(system: Any) -> str:
-    """Write an OpenMM System as XML text, all forces and constraints included.
-
-    Parameters
-    ----------
-    system : openmm.System
-
-    Returns
-    -------
-    str
-    """
-    from openmm import XmlSerializer
-
-    return str(XmlSerializer.serialize(system))
-
-
-def system_from_xml(text: str) -> Any:
-    """Read an OpenMM System back from XML text.
-
-    Parameters
-    ----------
-    text : str
-        As :func:`system_to_xml` writes it.
-
-    Returns
-    -------
-    openmm.System
-
-    Raises
-    ------
-    EnergyError
-        If the text is no System, or comes from an OpenMM too new for the installed one.
-    """
-    import openmm
-
-    try:
-        system = openmm.XmlSerializer.deserialize(text)
-    except (openmm.OpenMMException, ValueError) as error:
-        raise EnergyError(f"the force-field XML cannot be read: {error}") from error
-    if not isinstance(system, openmm.System):
-        raise EnergyError(f"the force-field XML describes a {type(system).__name__}, not a System")
-    return system

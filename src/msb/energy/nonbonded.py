@@ -1,148 +1,146 @@
-"""Lennard-Jones and Coulomb energies over all pairs of atoms, no cutoff."""
+"""Lennard-Jones and Coulomb energies: all pairs, or a cutoff with switching, reaction field and tail."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from msb.energy.parameters import plain
-from msb.energy.terms import BondedTerm, Configuration
+from msb.energy.nonbonded_parameters import NonbondedParameters
+from msb.energy.pairs import Partners
+from msb.energy.parameters import Table, plain
+from msb.energy.tails import switch, tail_integral, volumes
+from msb.energy.terms import BondedTerm, Configuration, Term
 from msb.units import COULOMB
 
-__all__ = ["NonbondedParameters", "PairTerm", "lennard_jones_coulomb"]
-
-_Floats = NDArray[np.float64]
+__all__ = ["ExceptedPairs", "Nonbonded"]
 
 
-@dataclass(frozen=True)
-class NonbondedParameters:
-    """What an OpenMM NonbondedForce says about its particles and exceptions.
+class ExceptedPairs(BondedTerm):
+    r"""Pairs with parameters of their own, :math:`4 \epsilon ((\sigma/r)^{12} - (\sigma/r)^6) + q/r`.
 
     Parameters
     ----------
-    charge, sigma, epsilon : float array (N,)
-        e, nm, kJ/mol.
-    pairs : int array (X, 2)
-        Excepted pairs, smaller index first.
-    charge_product, pair_sigma, pair_epsilon : float array (X,)
-        e^2, nm, kJ/mol.
-    """
-
-    charge: _Floats
-    sigma: _Floats
-    epsilon: _Floats
-    pairs: NDArray[np.int64]
-    charge_product: _Floats
-    pair_sigma: _Floats
-    pair_epsilon: _Floats
-
-    @classmethod
-    def from_openmm(cls, force: Any) -> NonbondedParameters:
-        """Read an OpenMM NonbondedForce, its parameter offsets at the defaults of their global parameters."""
-        particles = [list(map(plain, force.getParticleParameters(k))) for k in range(force.getNumParticles())]
-        exceptions = [
-            list(map(plain, force.getExceptionParameters(k))) for k in range(force.getNumExceptions())
-        ]
-        table = np.array(particles, dtype=np.float64).reshape(-1, 3)
-        excepted = np.array(exceptions, dtype=np.float64).reshape(-1, 5)
-        _add_offsets(force, table, excepted)
-        pairs = np.sort(excepted[:, :2].astype(np.int64), axis=1)
-        charge, sigma, epsilon = table.T
-        product, pair_sigma, pair_epsilon = excepted[:, 2:].T
-        return cls(charge, sigma, epsilon, pairs, product, pair_sigma, pair_epsilon)
-
-    @property
-    def n_atoms(self) -> int:
-        """Number of particles."""
-        return len(self.charge)
-
-
-def lennard_jones_coulomb(vectors: Tensor, c12: Tensor, c6: Tensor, charges: Tensor) -> Tensor:
-    r"""Energy of pairs, :math:`C_{12} r^{-12} - C_6 r^{-6} + q r^{-1}`.
-
-    Parameters
-    ----------
-    vectors : Tensor (..., P, 3)
-        nm.
-    c12, c6, charges : Tensor (P,)
-        kJ/mol nm^12, kJ/mol nm^6, and charge product times the Coulomb constant, kJ/mol nm.
-
-    Returns
-    -------
-    Tensor (..., P)
-        kJ/mol; infinite where two atoms coincide.
-    """
-    inverse = vectors.square().sum(-1).reciprocal()
-    sixth = inverse * inverse * inverse
-    return (c12 * sixth - c6) * sixth + charges * inverse.sqrt()
-
-
-class PairTerm(BondedTerm):
-    """Lennard-Jones and Coulomb energies of a fixed list of pairs.
-
-    Parameters
-    ----------
-    pairs : int array (P, 2)
-    sigma, epsilon, charges : float array (P,)
-        nm, kJ/mol, e^2.
+    parameters : NonbondedParameters
+        Its excepted pairs; those without energy are dropped.
     periodic : bool
         Take the minimum image.
     """
 
-    def __init__(
-        self,
-        pairs: NDArray[np.int64],
-        sigma: _Floats,
-        epsilon: _Floats,
-        charges: _Floats,
-        periodic: bool = False,
-    ) -> None:
-        active = (epsilon != 0) | (charges != 0)
-        sixth = sigma[active] ** 6
-        c6 = 4 * epsilon[active] * sixth
-        super().__init__(pairs[active], periodic, c12=c6 * sixth, c6=c6, charges=COULOMB * charges[active])
-
-    @classmethod
-    def all_pairs(cls, parameters: NonbondedParameters) -> PairTerm:
-        """Take all pairs of a system by Lorentz-Berthelot rules, exceptions in place of their pairs."""
+    def __init__(self, parameters: NonbondedParameters, periodic: bool = False) -> None:
         p = parameters
-        first, second = np.triu_indices(p.n_atoms, 1)
-        keep = np.ones(len(first), dtype=bool)
-        a, b = p.pairs.T
-        keep[a * (2 * p.n_atoms - a - 1) // 2 + b - a - 1] = False
-        first, second = first[keep], second[keep]
-        return cls(
-            np.concatenate([np.stack([first, second], axis=1), p.pairs]),
-            np.concatenate([0.5 * (p.sigma[first] + p.sigma[second]), p.pair_sigma]),
-            np.concatenate([np.sqrt(p.epsilon[first] * p.epsilon[second]), p.pair_epsilon]),
-            np.concatenate([p.charge[first] * p.charge[second], p.charge_product]),
-        )
-
-    @classmethod
-    def exceptions(cls, parameters: NonbondedParameters, periodic: bool) -> PairTerm:
-        """Take the excepted pairs alone."""
-        p = parameters
-        return cls(p.pairs, p.pair_sigma, p.pair_epsilon, p.charge_product, periodic)
+        active = (p.pair_epsilon != 0) | (p.charge_product != 0)
+        sixth = p.pair_sigma[active] ** 6
+        c6 = 4 * p.pair_epsilon[active] * sixth
+        charges = COULOMB * p.charge_product[active]
+        super().__init__(p.pairs[active], periodic, c12=c6 * sixth, c6=c6, charges=charges)
 
     def interactions(self, configuration: Configuration, parameters: dict[str, Tensor]) -> Tensor:
         """Energy of each pair, kJ/mol, shape (B, P)."""
         (vectors,) = self.bond_vectors(configuration)
-        return lennard_jones_coulomb(vectors, **parameters)
+        inverse = vectors.square().sum(-1).reciprocal()
+        sixth = inverse * inverse * inverse
+        value = (parameters["c12"] * sixth - parameters["c6"]) * sixth
+        return value + parameters["charges"] * inverse.sqrt()
 
 
-def _add_offsets(force: Any, particles: _Floats, exceptions: _Floats) -> None:
-    """Add parameter offsets, in place, with every global parameter at its default."""
-    defaults = {
-        force.getGlobalParameterName(k): force.getGlobalParameterDefaultValue(k)
-        for k in range(force.getNumGlobalParameters())
-    }
-    for k in range(force.getNumParticleParameterOffsets()):
-        name, particle, *offsets = force.getParticleParameterOffset(k)
-        particles[particle] += defaults[name] * np.array(offsets)
-    for k in range(force.getNumExceptionParameterOffsets()):
-        name, exception, *offsets = force.getExceptionParameterOffset(k)
-        exceptions[exception, 2:] += defaults[name] * np.array(offsets)
+class Nonbonded(Term):
+    r"""OpenMM's NonbondedForce: all pairs by Lorentz-Berthelot rules, exceptions in place of their pairs.
+
+    With a cutoff Coulomb is a reaction field, :math:`q (1/r + k r^2 - c)` with
+    :math:`k = r_c^{-3} (\epsilon - 1) / (2 \epsilon + 1)` and
+    :math:`c = 3 \epsilon / (r_c (2 \epsilon + 1))`, over pairs that are not excepted; exceptions take
+    no cutoff and no reaction field.  (GROMACS adds the field of excluded pairs and of each charge itself:
+    its Coulomb energy differs by what depends on charges and on distances within molecules.)
+
+    Parameters
+    ----------
+    parameters : NonbondedParameters
+    cutoff : float, optional
+        nm; without one all pairs count.
+    dielectric : float
+        Of the reaction field.
+    switching : float, optional
+        Where Lennard-Jones begins to be switched off, nm.
+    periodic : bool
+        Take minimum images (only with a cutoff).
+    exceptions_periodic : bool
+        Take minimum images for the exceptions.
+    dispersion_correction : bool
+        Add the mean energy beyond the cutoff (only where periodic).
+
+    References
+    ----------
+    OpenMM user guide, "NonbondedForce"; Tironi et al., J. Chem. Phys. 102, 5451 (1995).
+    """
+
+    def __init__(
+        self,
+        parameters: NonbondedParameters,
+        cutoff: float | None = None,
+        dielectric: float = 78.3,
+        switching: float | None = None,
+        periodic: bool = False,
+        exceptions_periodic: bool = False,
+        dispersion_correction: bool = False,
+    ) -> None:
+        super().__init__()
+        p = parameters
+        self.cutoff, self.switching, self.periodic = cutoff, switching, periodic
+        self.krf = self.crf = self.tail = 0.0
+        if cutoff is not None:
+            self.krf = (dielectric - 1) / (2 * dielectric + 1) / cutoff**3
+            self.crf = 3 * dielectric / (2 * dielectric + 1) / cutoff
+            self.tail = self._tail(p, cutoff) if dispersion_correction and periodic else 0.0
+        self.exceptions = ExceptedPairs(p, exceptions_periodic)
+        self._atoms = Table(charge=p.charge * math.sqrt(COULOMB), sigma=p.sigma, root=np.sqrt(p.epsilon))
+        self._partners = Partners(p.n_atoms, p.pairs, cutoff, periodic)
+
+    @classmethod
+    def from_openmm(cls, force: Any) -> Nonbonded:
+        """Read an OpenMM NonbondedForce; Ewald methods become a reaction field."""
+        method = force.getNonbondedMethod()
+        return cls(
+            NonbondedParameters.from_openmm(force),
+            None if method == force.NoCutoff else plain(force.getCutoffDistance()),
+            force.getReactionFieldDielectric(),
+            plain(force.getSwitchingDistance()) if force.getUseSwitchingFunction() else None,
+            method not in (force.NoCutoff, force.CutoffNonPeriodic),
+            force.getExceptionsUsePeriodicBoundaryConditions(),
+            force.getUseDispersionCorrection(),
+        )
+
+    def energy(self, configuration: Configuration) -> Tensor:
+        """Energy of each configuration, kJ/mol, shape (B,)."""
+        total = self._partners.sum(configuration, self._pair_energy) + self.exceptions.energy(configuration)
+        return total + self.tail / volumes(configuration) if self.tail else total
+
+    def _pair_energy(self, vectors: Tensor, first: Tensor, second: Tensor) -> Tensor:
+        atoms = self._atoms.on(vectors)
+        sigma = 0.5 * (atoms["sigma"][first] + atoms["sigma"][second])
+        epsilon = atoms["root"][first] * atoms["root"][second]
+        square = vectors.square().sum(-1)
+        inverse = square.reciprocal()
+        ratio = sigma.square() * inverse
+        sixth = ratio * ratio * ratio
+        value: Tensor = 4 * epsilon * (sixth - 1) * sixth
+        if self.switching is not None and self.cutoff is not None:
+            value = value * switch(square.sqrt(), self.switching, self.cutoff)
+        charges = atoms["charge"][first] * atoms["charge"][second]
+        coulomb = inverse.sqrt()
+        if self.cutoff is not None:
+            coulomb = coulomb + self.krf * square - self.crf
+        return value + charges * coulomb
+
+    def _tail(self, p: NonbondedParameters, cutoff: float) -> float:
+        """Dispersion energy beyond the cutoff, times the volume, kJ/mol nm^3."""
+
+        def energy(r: Tensor, first: NDArray[np.float64], second: NDArray[np.float64]) -> Tensor:
+            sixth = ((first[0] + second[0]) / (2 * r)).pow(6)
+            value: Tensor = 4 * math.sqrt(first[1] * second[1]) * (sixth - 1) * sixth
+            return value
+
+        return tail_integral(np.stack([p.sigma, p.epsilon], axis=1), energy, cutoff, self.switching)

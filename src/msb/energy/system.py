@@ -9,7 +9,10 @@ import torch
 from torch import Tensor
 
 from msb.energy.bonded import HarmonicAngle, HarmonicBond, PeriodicTorsion, RBTorsion
-from msb.energy.nonbonded import NonbondedParameters, PairTerm
+from msb.energy.cmap import CMAPTorsion
+from msb.energy.custom import CustomBonded
+from msb.energy.custom_nonbonded import CustomNonbonded
+from msb.energy.nonbonded import Nonbonded
 from msb.energy.terms import BondedTerm, Configuration, Term
 from msb.errors import EnergyError
 
@@ -84,9 +87,9 @@ class Energy:
             raise EnergyError("none of the system's forces has an energy, or all are left out")
         terms = []
         for name, force in forces.items():
-            term = _translate(name, force, system, reaction_field_for_pme)
-            if periodic_bonded is not None and isinstance(term, BondedTerm):
-                term.periodic = periodic_bonded
+            term = _translate(name, force, reaction_field_for_pme)
+            if periodic_bonded is not None:
+                _set_periodic(term, periodic_bonded)
             term.name, term.group = name, force.getForceGroup()
             terms.append(term)
         return cls(terms, system.getNumParticles())
@@ -180,7 +183,14 @@ def _select(system: Any, include: Collection[str] | None, exclude: Collection[st
     return chosen
 
 
-def _translate(name: str, force: Any, system: Any, reaction_field_for_pme: bool) -> Term:
+def _set_periodic(term: Term, periodic: bool) -> None:
+    """Make a bonded term, or the exceptions of a nonbonded one, take minimum images or not."""
+    bonded = term.exceptions if isinstance(term, Nonbonded) else term
+    if isinstance(bonded, (BondedTerm, CMAPTorsion)):
+        bonded.periodic = periodic
+
+
+def _translate(name: str, force: Any, reaction_field_for_pme: bool) -> Term:
     """Term of a force; an unknown force is refused by name."""
     kind = type(force).__name__
     if kind in _IMPLICIT:
@@ -189,7 +199,7 @@ def _translate(name: str, force: Any, system: Any, reaction_field_for_pme: bool)
             f"leave it out with exclude=({kind!r},) for the energy without solvent"
         )
     if kind == "NonbondedForce":
-        return _nonbonded(force, system, reaction_field_for_pme)
+        return _nonbonded(name, force, reaction_field_for_pme)
     if kind not in _BUILDERS:
         raise EnergyError(
             f"force {name} is a {kind}, which has no torch form here; known are "
@@ -198,15 +208,23 @@ def _translate(name: str, force: Any, system: Any, reaction_field_for_pme: bool)
     return _BUILDERS[kind](force)
 
 
-def _nonbonded(force: Any, system: Any, reaction_field_for_pme: bool) -> Term:
-    """Term of a NonbondedForce, by its method."""
-    if force.getNonbondedMethod() != force.NoCutoff:
-        raise EnergyError("a NonbondedForce with a cutoff has no torch form here yet")
-    parameters = NonbondedParameters.from_openmm(force)
-    return PairTerm.all_pairs(parameters)
+def _nonbonded(name: str, force: Any, reaction_field_for_pme: bool) -> Term:
+    """Term of a NonbondedForce; Ewald sums are refused unless a reaction field may stand for them."""
+    plain_methods = (force.NoCutoff, force.CutoffNonPeriodic, force.CutoffPeriodic)
+    if force.getNonbondedMethod() not in plain_methods and not reaction_field_for_pme:
+        raise EnergyError(
+            f"force {name} sums electrostatics by Ewald or PME, which has no torch form here; "
+            "reaction_field_for_pme=True takes a reaction field in its place"
+        )
+    return Nonbonded.from_openmm(force)
 
 
 _BUILDERS: dict[str, Callable[[Any], Term]] = {
+    "CMAPTorsionForce": CMAPTorsion.from_openmm,
+    "CustomAngleForce": CustomBonded.from_openmm,
+    "CustomBondForce": CustomBonded.from_openmm,
+    "CustomNonbondedForce": CustomNonbonded.from_openmm,
+    "CustomTorsionForce": CustomBonded.from_openmm,
     "HarmonicAngleForce": HarmonicAngle.from_openmm,
     "HarmonicBondForce": HarmonicBond.from_openmm,
     "PeriodicTorsionForce": PeriodicTorsion.from_openmm,

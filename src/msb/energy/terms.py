@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from msb.core.box import minimum_image
 from msb.energy.parameters import Table
 from msb.errors import EnergyError
 
@@ -49,8 +50,6 @@ class Configuration:
         vectors = self.positions.index_select(1, end) - self.positions.index_select(1, start)
         if not periodic:
             return vectors
-        from msb.core.box import minimum_image
-
         return minimum_image(vectors, self.boxes())
 
     def boxes(self) -> Tensor:
