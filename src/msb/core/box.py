@@ -262,8 +262,8 @@ def volume(box: Array) -> Array:
 def _matched(values: Array, box: Array) -> tuple[Array, Array]:
     """Bring the values to floats and the box to their kind, device and dtype."""
     if not is_tensor(values):
-        real = np.asarray(values)
-        values = cast(Array, real if real.dtype.kind == "f" else real.astype(np.float64))
+        real: Any = np.asarray(values)
+        values = real if real.dtype.kind == "f" else real.astype(np.float64)
     if tuple(box.shape[-2:]) != (3, 3) or tuple(values.shape[-1:]) != (3,):
         raise MsbError(
             f"shapes {tuple(values.shape)} and {tuple(box.shape)}: (..., 3) and (..., 3, 3) are needed"
