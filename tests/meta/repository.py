@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import subprocess
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -40,12 +41,23 @@ def tracked_files() -> tuple[Path, ...]:
     return tuple(path for path in (ROOT / name for name in listed) if path.is_file())
 
 
-def imports_of(name: str) -> set[str]:
-    """Modules of this package that a module imports, at its top or inside a function."""
+def _loaded(node: ast.AST) -> Iterator[ast.AST]:
+    """Nodes that run when the module is imported."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        yield child
+        yield from _loaded(child)
+
+
+def imports_of(name: str, when_loaded: bool = False) -> set[str]:
+    """Modules of this package that a module imports; `when_loaded` leaves out functions and type checking."""
     known, found = modules(), set()
     path = known[name]
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(tree(path)):
+    for node in _loaded(tree(path)) if when_loaded else ast.walk(tree(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

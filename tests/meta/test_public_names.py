@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 
 import pytest
 from repository import modules
@@ -25,6 +26,7 @@ def test_public_names_are_documented(name: str) -> None:
     bare = [
         entry
         for entry in getattr(module, "__all__", ())
-        if callable(item := getattr(module, entry)) and not (getattr(item, "__doc__", "") or "").strip()
+        if (inspect.isclass(item := getattr(module, entry)) or inspect.isroutine(item))
+        and not (item.__doc__ or "").strip()
     ]
     assert not bare, f"{name}: no docstring on {bare}"
