@@ -59,7 +59,7 @@ def train(
     """Fit on the training split; seconds, so there is nothing to resume or to report."""
     data = load_paired(config.data, base)
     model = LinearBackmapper.from_data(config, data)
-    positions, beads = (torch.from_numpy(a) for a in data.part(data.split.train))
+    positions, beads = (torch.from_numpy(a) for a in data.part("train"))
     frame = choose_frame(beads, np.asarray(data.mapping.bead_topology().bonds))
     model.mean = LinearMean.fit(positions, beads, frame)
     return model

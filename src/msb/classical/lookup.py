@@ -71,7 +71,7 @@ def train(
     """Take the library from the training split, evenly in time."""
     data = load_paired(config.data, base)
     model = LookupBackmapper.from_data(config, data)
-    positions, _ = data.part(data.split.train)
+    positions, _ = data.part("train")
     chosen = np.linspace(0, len(positions) - 1, min(config.pairs, len(positions))).astype(int)
     model.library = torch.from_numpy(np.ascontiguousarray(positions[chosen]))
     return model

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from msb.core.mapping import Mapping
 from msb.core.topology import Topology
-from msb.data.catalogue import list_entries
-from msb.data.download import path as data_path
+from msb.data.catalogue import data_path, entry_names
 from msb.data.settings import DataSettings
-from msb.data.splits import Split, split_frames
+from msb.data.splits import split_frames
 from msb.energy import peptide_system, system_to_xml
 from msb.errors import ConfigError, TrajectoryError
 from msb.io.atomic import file_sha256
@@ -38,8 +37,8 @@ class PairedData:
         nm.
     topology : Topology
     mapping : Mapping
-    split : Split
-        Frames that train, validate and test, in order of time.
+    splits : dict of str to slice
+        `train`, `select` and `test`, in order of time.
     force_field : dict of str to str
         OpenMM System XML of the molecule, under the template's name; empty if none was configured.
     hashes : dict of str to str
@@ -50,13 +49,13 @@ class PairedData:
     beads: NDArray[np.float32]
     topology: Topology
     mapping: Mapping
-    split: Split
+    splits: dict[str, slice]
     force_field: dict[str, str]
     hashes: dict[str, str]
 
-    def part(self, frames: range) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Atoms and beads of one part of the split."""
-        return self.positions[frames.start : frames.stop], self.beads[frames.start : frames.stop]
+    def part(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Atoms and beads of a split."""
+        return self.positions[self.splits[name]], self.beads[self.splits[name]]
 
 
 def load_paired(settings: DataSettings, base: Path) -> PairedData:
@@ -93,8 +92,8 @@ def load_paired(settings: DataSettings, base: Path) -> PairedData:
         )
     hashes = {path.name: file_sha256(path) for path in (structure, trajectory, mapping_file)}
     beads = np.asarray(mapping.beads(positions), dtype=np.float32)
-    split = split_frames(len(positions), settings.split)
-    return PairedData(positions, beads, topology, mapping, split, force_field, hashes)
+    splits = split_frames(len(positions), settings.split)
+    return PairedData(positions, beads, topology, mapping, splits, force_field, hashes)
 
 
 def locate(name: str, base: Path) -> Path:
@@ -108,7 +107,7 @@ def locate(name: str, base: Path) -> Path:
     path = Path(name) if Path(name).is_absolute() else base / name
     if path.exists():
         return path
-    if any(entry.name == name for entry in list_entries()):
+    if name in entry_names():
         return data_path(name)
     raise ConfigError(f"`{name}` is neither a file in {base} nor a name that `msb data list` knows")
 

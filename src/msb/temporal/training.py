@@ -68,8 +68,8 @@ def train(
             f"a temporal model places one molecule, the structure has {data.topology.n_molecules}; "
             "train on a trajectory of one molecule"
         )
-    positions, beads = (torch.from_numpy(a) for a in data.part(data.split.train))
-    select = (torch.from_numpy(a) for a in data.part(data.split.validation))
+    positions, beads = (torch.from_numpy(a) for a in data.part("train"))
+    select = (torch.from_numpy(a) for a in data.part("select"))
     with seeded(config.seed):
         network = _build(config, data, positions, beads, device)
     unroll = config.network.unroll if config.network.kind == "voxel" else 1
