@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> int:
     """Backmap the trajectory and say what was written."""
     from msb.backmapper import load_model
     from msb.jobs.backmap_trajectory import BackmapSettings, backmap_trajectory
+    from msb.jobs.describe_model import model_identity
 
     settings = BackmapSettings(
         seed=args.seed,
@@ -65,7 +66,15 @@ def run(args: argparse.Namespace) -> int:
     )
     model = load_model(args.model, args.device)
     with progress_bar(what="backmap") as advance:
-        result = backmap_trajectory(model, args.structure, args.trajectory, args.output, settings, advance)
+        result = backmap_trajectory(
+            model,
+            args.structure,
+            args.trajectory,
+            args.output,
+            settings,
+            advance,
+            identity=model_identity(args.model),
+        )
     lines = [f"{path}: {result.n_frames} frames of {result.n_atoms} atoms" for path in result.outputs]
     lines.append(f"{result.temperature:g} K, {result.frames_per_second:.0f} frames/s, seed {args.seed}")
     report(vars(result), lines, args.json)

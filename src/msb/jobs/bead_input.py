@@ -140,4 +140,4 @@ def _spacing(beads: Trajectory, model: Backmapper, lag: float | None) -> float:
 
 
 def _labels(topology: Topology) -> tuple[list[str], list[str]]:
-    return list(topology.atom_names), list(topology.residue_names)
+    return list(topology.atom_names), list(topology.residue_names[topology.residue_index])

@@ -8,9 +8,10 @@ from typing import Any
 
 from msb.core.mapping import Mapping
 from msb.core.topology import Topology
-from msb.io.bundle import read_bundle
+from msb.io.atomic import file_sha256
+from msb.io.bundle import find_bundle, read_bundle
 
-__all__ = ["ModelDescription", "describe_model"]
+__all__ = ["ModelDescription", "describe_model", "model_identity"]
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,8 @@ def describe_model(path_or_name: str | Path) -> ModelDescription:
     mapping = Mapping.from_dict(bundle.mapping, topology)
     molecules = ", ".join(f"{count} {template.name}" for template, count in topology.molecules)
     beads = mapping.bead_topology()
-    names = [
-        f"{name}({residue})" for name, residue in zip(beads.atom_names, beads.residue_names, strict=True)
-    ]
+    residues = beads.residue_names[beads.residue_index]
+    names = [f"{name}({residue})" for name, residue in zip(beads.atom_names, residues, strict=True)]
     size = sum(file.stat().st_size for file in bundle.folder.iterdir() if file.is_file())
     headline = {
         "folder": str(bundle.folder),
@@ -73,3 +73,8 @@ def describe_model(path_or_name: str | Path) -> ModelDescription:
         "files": bundle.files,
     }
     return ModelDescription(headline, details, bundle.card)
+
+
+def model_identity(path_or_name: str | Path) -> str:
+    """Return one hash of all that a bundle says, the hashes of its weights and arrays included."""
+    return file_sha256(find_bundle(path_or_name) / "model.json")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,12 +52,6 @@ class Pieces:
         lengths[:longer] += 1
         return np.concatenate([[0], np.cumsum(lengths)])
 
-    def chunks(self, size: int) -> Iterator[tuple[int, int]]:
-        """Yield (first, last + 1) within each piece, so that K pieces together hold about `size` frames."""
-        step = max(1, size // self.count)
-        for first in range(0, self.length, step):
-            yield first, min(self.length, first + step)
-
     def frames(self, first: int, stop: int) -> NDArray[np.int64]:
         """Absolute numbers (K, stop - first) of a chunk's frames; a short piece runs on into the next one.
 
@@ -70,7 +63,3 @@ class Pieces:
     def kept(self, first: int, stop: int) -> NDArray[np.int64]:
         """How many frames (K,) of a chunk belong to each piece; these are its leading ones."""
         return np.asarray(np.clip(np.diff(self.bounds) - first, 0, stop - first))
-
-    def following(self, stop: int) -> NDArray[np.int64]:
-        """Absolute number (K,) of the frame after a chunk; the trajectory's last one follows itself."""
-        return np.asarray(np.minimum(self.bounds[:-1] + stop, self.n_frames - 1))

@@ -71,7 +71,8 @@ def atoms_named(topology: Topology, *labels: str) -> tuple[int, ...]:
     TopologyError
         There is no such atom, or there are several.
     """
-    names = [f"{r}:{n}" for r, n in zip(topology.residue_names, topology.atom_names, strict=True)]
+    residues = topology.residue_names[topology.residue_index]
+    names = [f"{residue}:{name}" for residue, name in zip(residues, topology.atom_names, strict=True)]
     for label in labels:
         if names.count(label) != 1:
             raise TopologyError(
