@@ -9,14 +9,12 @@ import numpy as np
 
 from msb.core.arrays import Array, IntArray, read_only
 from msb.core.graph import (
-    SpanningTree,
     angles_of,
     components_of,
     dihedrals_of,
     neighbours_of,
     pairs_within,
     sorted_rows,
-    spanning_tree,
 )
 from msb.core.rings import rings_of
 from msb.core.stereo import hands, signed_volumes, stereocentres_of
@@ -128,11 +126,6 @@ class BondedStructure:
     def components(self) -> IntArray:
         """The connected piece every atom belongs to, (n,); all 0 for an ordinary molecule."""
         return read_only(components_of(self.n_atoms, self.bonds))
-
-    @cached_property
-    def spanning_tree(self) -> SpanningTree:
-        """A tree over the bonds, for making the molecule whole."""
-        return spanning_tree(self.neighbours)
 
     @cached_property
     def stereocentres(self) -> tuple[int, ...]:

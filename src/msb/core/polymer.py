@@ -211,8 +211,8 @@ class _Plan:
         reach = max((e.high - e.low for e in self.entries), default=0)
         if reach >= self.repeats:
             raise TopologyError(
-                f"{self.oligomer.name}: its interactions reach over {reach + 1} consecutive pieces; at least as "
-                f"many repeats are needed between head and tail to copy from, and there are {self.repeats}"
+                f"{self.oligomer.name}: its interactions reach over {reach + 1} consecutive pieces; at least "
+                f"as many repeats are needed between head and tail to copy from, and there are {self.repeats}"
             )
         return min(self.chosen, self.repeats - reach)
 

@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from msb.core.arrays import FloatArray, IntArray, read_only
 from msb.core.derived import BondedStructure
-from msb.core.elements import STANDARD_MASSES, guess_element
+from msb.core.elements import NO_ELEMENT, STANDARD_MASSES, guess_element
+from msb.core.graph import SpanningTree, spanning_tree
 from msb.errors import TopologyError
 
 __all__ = ["Interaction", "MoleculeTemplate"]
@@ -202,6 +203,26 @@ class MoleculeTemplate(BondedStructure):
         listed = [sorted(e.atoms) for e in self.interactions if e.kind == "exclusions"]
         pairs = [self.exclusions(self.nrexcl), np.array(listed, dtype=np.int64).reshape(-1, 2)]
         return read_only(np.unique(np.concatenate(pairs), axis=0))
+
+    @cached_property
+    def spanning_tree(self) -> SpanningTree:
+        """A tree over the bonds, for making the molecule whole; virtual sites hang on their residue."""
+        bare = [
+            atom
+            for atom, around in enumerate(self.neighbours)
+            if not around and self.elements[atom] == NO_ELEMENT
+        ]
+        sites = {atom: host for atom in bare if (host := self._host(atom)) is not None}
+        linked = [list(around) for around in self.neighbours]
+        for atom, host in sites.items():
+            linked[atom].append(host)
+            linked[host].append(atom)
+        return spanning_tree(linked)
+
+    def _host(self, site: int) -> int | None:
+        """Return the first bonded atom of a virtual site's residue, if there is one."""
+        residue = np.flatnonzero(self.residue_index == self.residue_index[site]).tolist()
+        return next((atom for atom in residue if self.neighbours[atom]), None)
 
     @cached_property
     def content_hash(self) -> str:
