@@ -61,3 +61,30 @@ def _torch_settings() -> tuple[object, ...]:
         torch.is_grad_enabled(),
         torch.are_deterministic_algorithms_enabled(),
     )
+
+
+@pytest.fixture(scope="session")
+def paired():
+    """Alanine dipeptide, the first 2,000 frames of the bundled sample, with its six single-atom beads."""
+    import numpy as np
+    from openmm import app
+
+    from msb.core.mapping import Mapping
+    from msb.core.mapping_template import MappingTemplate
+    from msb.core.topology import Topology
+    from msb.data.paired import PairedData
+    from msb.data.samples import sample
+    from msb.energy import peptide_system, system_to_xml
+    from msb.io.trajectory import open_trajectory
+
+    pdb = app.PDBFile(str(sample("adp_reference.pdb")))
+    system = peptide_system(pdb.topology)
+    topology = Topology.from_openmm(pdb.topology, system)
+    template = topology.molecules[0][0]
+    mapping = Mapping({template.name: MappingTemplate.from_atoms(template, [4, 6, 8, 10, 14, 16])}, topology)
+    source = open_trajectory(sample("adp_reference.pdb"), sample("adp_reference.xtc"))
+    positions = source.read(0, 2000).positions
+    beads = np.asarray(mapping.beads(positions))
+    splits = {"train": slice(0, 1600), "select": slice(1600, 1800), "test": slice(1800, 2000)}
+    xml = {template.name: system_to_xml(system)}
+    return PairedData(positions, beads, topology, mapping, splits, xml, {})

@@ -85,7 +85,9 @@ def test_siblings_share_one_torsion():
     neighbours[0].append(8)
     neighbours.append([0])
     elements = ["C", "C", "H", "H", "H", "H", "H", "H", "H"]
-    chart = InternalCoordinates.build(neighbours, elements, {0: 0, 1: 1, 8: 2}, [0] * 5 + [1] * 3 + [2], [(0, 1), (0, 2)])
+    chart = InternalCoordinates.build(
+        neighbours, elements, {0: 0, 1: 1, 8: 2}, [0] * 5 + [1] * 3 + [2], [(0, 1), (0, 2)]
+    )
     placed = {p.atom: p.references for p in chart.placements}
     assert placed[6][2] == placed[7][2] == chart.n_beads + 5
 

@@ -26,7 +26,9 @@ def test_density_is_that_of_the_noise_over_the_jacobian():
     context = torch.randn(6, 3, dtype=torch.float64, generator=generator)
     y = flow(noise, context)
     for k in range(6):
-        jacobian = torch.autograd.functional.jacobian(lambda e, k=k: flow(e[None], context[k : k + 1])[0], noise[k])
+        jacobian = torch.autograd.functional.jacobian(
+            lambda e, k=k: flow(e[None], context[k : k + 1])[0], noise[k]
+        )
         normal = torch.distributions.Normal(0.0, 1.0).log_prob(noise[k]).sum()
         expected = normal - torch.linalg.slogdet(jacobian)[1]
         assert torch.allclose(flow.log_prob(y[k : k + 1], context[k : k + 1])[0], expected, atol=1e-9)
@@ -47,7 +49,9 @@ def test_circular_density_integrates_to_one(seed):
     n = 200
     angle = (torch.arange(n, dtype=torch.float64) + 0.5) * (2 * math.pi / n) - math.pi
     grid = torch.cartesian_prod(angle, angle)
-    context = torch.randn(3, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).expand(len(grid), 3)
+    context = torch.randn(3, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)).expand(
+        len(grid), 3
+    )
     total = mixture.log_prob(grid, context).exp().sum() * (2 * math.pi / n) ** 2
     assert float(total) == pytest.approx(1.0, abs=2e-4)
 
@@ -62,7 +66,9 @@ def test_circular_samples_follow_the_density():
     angles = mixture(pick, noise, context)[:, 0]
     counts = torch.histc(angles, bins, -math.pi, math.pi)
     fine = (torch.arange(bins * 50, dtype=torch.float64) + 0.5) * (2 * math.pi / bins / 50) - math.pi
-    density = mixture.log_prob(fine[:, None], context[: len(fine)]).exp().reshape(bins, 50).mean(1) * (2 * math.pi / bins)
+    density = mixture.log_prob(fine[:, None], context[: len(fine)]).exp().reshape(bins, 50).mean(1) * (
+        2 * math.pi / bins
+    )
     chi2 = ((counts - n * density).square() / (n * density)).sum()
     assert float(chi2) < 55  # 24 bins: the 99.9 % quantile is 50
 

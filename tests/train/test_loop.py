@@ -112,7 +112,14 @@ def test_two_processes_keep_equal_weights(tmp_path):
         f"fit(task, SETTINGS, Path({str(tmp_path)!r}), seed=1)\n"
         f"torch.save(task.module.state_dict(), Path({str(tmp_path)!r}) / f'rank{{os.environ[\"RANK\"]}}.pt')\n"
     )
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(program)]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node=2",
+        str(program),
+    ]
     subprocess.run(command, check=True, capture_output=True, timeout=300)
     first, second = (torch.load(tmp_path / f"rank{r}.pt", weights_only=True) for r in (0, 1))
     assert all(torch.equal(first[name], second[name]) for name in first)

@@ -68,8 +68,8 @@ def train(
             f"a temporal model places one molecule, the structure has {data.topology.n_molecules}; "
             "train on a trajectory of one molecule"
         )
-    positions, beads = (torch.from_numpy(a) for a in data.part("train"))
-    select = (torch.from_numpy(a) for a in data.part("select"))
+    positions, beads = (torch.tensor(a) for a in data.part("train"))
+    select = (torch.tensor(a) for a in data.part("select"))
     with seeded(config.seed):
         network = _build(config, data, positions, beads, device)
     unroll = config.network.unroll if config.network.kind == "voxel" else 1
@@ -118,7 +118,7 @@ def _library(positions: Tensor, size: int) -> Tensor:
 
 def rigid_bonds(data: PairedData, positions: Tensor) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Bonds (C, 2) whose length never changes in a trajectory (F, N, 3), and the lengths (C,), nm."""
-    bonds = np.asarray(data.topology.bonds)
+    bonds = np.array(data.topology.bonds)
     sample = positions[:: max(1, len(positions) // 2000)].double()
     lengths = (sample[:, bonds[:, 0]] - sample[:, bonds[:, 1]]).norm(dim=-1)
     constant = (lengths.std(0) < _RIGID).numpy()
