@@ -36,7 +36,10 @@ _FORMAT = "msb-model"
 _WEIGHTS, _DESCRIPTION, _CARD = "model.safetensors", "model.json", "card.md"
 _DEFAULT_ARRAYS = "arrays"
 _PROGRAMS = ("msb-suite", "torch", "numpy", "openmm", "MDAnalysis", "deeptime", "scikit-learn")
-_KEYS = ("method", "config", "mapping", "topology", "force_field_xml", "metrics", "data_hashes", "versions")
+_KEYS = (
+    *("method", "config", "mapping", "topology", "force_field_xml"),
+    *("metrics", "data_hashes", "versions", "extra"),
+)
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Bundle:
         SHA-256 of each file it was trained on.
     versions : dict of str
         Programs it was made with.
+    extra : dict
+        Whatever else the method needs to build itself anew.
     card : str
         Markdown for people.
     format_version : int
@@ -78,6 +83,7 @@ class Bundle:
     metrics: dict[str, Any]
     data_hashes: dict[str, str]
     versions: dict[str, str]
+    extra: dict[str, Any]
     card: str
     format_version: int = FORMAT_VERSION
     files: dict[str, str] = field(default_factory=dict)
@@ -115,6 +121,7 @@ def write_bundle(
     metrics: Mapping[str, Any] | None = None,
     card: str = "",
     data_hashes: Mapping[str, str] | None = None,
+    extra: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a model folder, whole or not at all.
 
@@ -122,7 +129,7 @@ def write_bundle(
     ----------
     folder : str or Path
         The folder to make; an older bundle of that name is replaced.
-    method, config, mapping, topology, force_field_xml, metrics, card, data_hashes
+    method, config, mapping, topology, force_field_xml, metrics, card, data_hashes, extra
         See `Bundle`; they must be JSON-able.
     tensors : dict of Tensor
         The weights, of any dtype; tensors that share memory are stored apart.
@@ -156,6 +163,7 @@ def write_bundle(
         "metrics": dict(metrics or {}),
         "data_hashes": dict(data_hashes or {}),
         "versions": _versions(),
+        "extra": dict(extra or {}),
     }
     with atomic_folder(folder) as temporary:
         _save_tensors(temporary / _WEIGHTS, tensors)

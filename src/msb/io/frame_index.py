@@ -25,6 +25,7 @@ __all__ = ["DcdIndex", "FrameIndex", "index_dcd", "index_trr", "index_xtc"]
 _XTC_HEAD = struct.Struct(">iiif")
 _XTC_MAGIC, _XTC_MAGIC_LONG = 1995, 2023
 _XTC_RAW = 9  # up to so many atoms are stored as plain floats
+_XTC_INDEX = (9, 73)  # range of the index into the table of compressed sizes
 _TRR_MAGIC = 1993
 _TRR_INTS = struct.Struct(">13i")
 
@@ -129,6 +130,13 @@ def _xtc_frames(data: mmap.mmap, size: int) -> Iterator[_Frame]:
         if n_atoms <= _XTC_RAW:
             end = position + 56 + 12 * n_atoms
         else:
+            if position + 88 > size:
+                return
+            count, smallidx = (
+                int.from_bytes(data[position + at : position + at + 4], "big") for at in (52, 84)
+            )
+            if count != n_atoms or not _XTC_INDEX[0] <= smallidx < _XTC_INDEX[1]:
+                raise _Damaged  # the library would divide by zero
             width = 8 if magic == _XTC_MAGIC_LONG else 4
             block = position + 88  # 4 precision, 24 bounds, 4 smallidx after the count
             if block + width > size:

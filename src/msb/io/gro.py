@@ -43,7 +43,7 @@ class GroFrame:
     positions : ndarray (N, 3), float32
         In nm.
     velocities : ndarray (N, 3), float32, or None
-        In nm/ps.
+        In nm/ps; None where the file gives none, or zeros.
     box : ndarray (3, 3), float32, or None
         Row vectors in nm; None where the file gives zeros.
     precision : int
@@ -163,7 +163,7 @@ def read_gro(path: str | Path, offset: int = 0, line: int = 1, *, warn: bool = T
             MsbWarning,
             stacklevel=2,
         )
-    moving = numbers.shape[1] == 6
+    moving = numbers.shape[1] == 6 and numbers[:, 3:].any()
     return GroFrame(
         title=title,
         resids=fields[0].astype(np.int64),
@@ -242,7 +242,7 @@ def _refuse_row(path: Path, row: bytes, width: int, line: int) -> NoReturn:
     column = 21
     for k in range(3):
         field = row[20 + k * width : 20 + (k + 1) * width]
-        if not re.fullmatch(rb"\s*-?\d+\.\d*\s*", field):
+        if not re.fullmatch(rb"\s*-?\d+\.\d{%d}" % (width - 5), field):
             column = 21 + k * width
             break
     raise FileFormatError(

@@ -229,13 +229,13 @@ class MdtrajSource:
         times = [chunk.time for chunk in self._chunks(0, 1, 1000)]
         self.n_frames = sum(map(len, times))
         self.n_atoms = int(topology.n_atoms)
-        trusted = path.suffix.lower() in (".h5", ".hdf5", ".lh5") and times
+        trusted = path.suffix.lower() in (".h5", ".hdf5") and times
         self.times = np.concatenate(times).astype(np.float64) if trusted else None
 
     def _chunks(self, skip: int, stride: int, chunk: int) -> Any:
         import mdtraj
 
-        topology = {} if self.path.suffix.lower() in (".h5", ".hdf5", ".lh5") else {"top": self.topology}
+        topology = {} if self.path.suffix.lower() in (".h5", ".hdf5") else {"top": self.topology}
         return mdtraj.iterload(str(self.path), chunk=chunk, skip=skip, stride=stride, **topology)
 
     def read(self, frames: range) -> Arrays:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Frames", "Trajectory", "open_trajectory"]
 
-_HDF5 = (".h5", ".hdf5", ".lh5")
+_HDF5 = (".h5", ".hdf5")
 
 
 def open_trajectory(
