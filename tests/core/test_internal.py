@@ -93,5 +93,5 @@ def test_siblings_share_one_torsion():
 
 
 def test_two_beads_are_refused_in_a_sentence():
-    with pytest.raises(MappingError, match="2 bead.*needs three"):
+    with pytest.raises(MappingError, match=r"2 bead.*needs three"):
         InternalCoordinates.build([[1], [0]], ["C", "C"], {0: 0, 1: 1}, [0, 1], [(0, 1)])

@@ -54,7 +54,7 @@ def test_the_likelihood_is_better_than_that_of_independent_coordinates(flow_mode
 
 
 def network_of(paired, **settings):
-    settings = VoxelSettings(width=4, latent=8, mixture=2, **settings)
+    settings = VoxelSettings(**{"width": 4, "latent": 8, "mixture": 2, **settings})
     beads = torch.from_numpy(paired.beads)
     frame = choose_frame(beads, paired.mapping.templates[0].bead_bonds)
     network = VoxelNetwork(22, 6, frame, settings)
@@ -74,10 +74,7 @@ def network_of(paired, **settings):
     ids=["default", "paper", "next beads", "unrolled", "prior"],
 )
 def test_every_switch_of_the_voxel_network_learns(paired, settings):
-    if "mixture" in settings:
-        network = network_of(paired)
-    else:
-        network = network_of(paired, **settings)
+    network = network_of(paired, **settings)
     losses = network.losses(batch(paired, settings.get("unroll", 1)), 1.0, torch.Generator().manual_seed(0))
     sum(losses.values()).backward()
     assert set(losses) >= {"voxel", "position", "distance", "beads", "energy", "kl"}

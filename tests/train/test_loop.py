@@ -1,4 +1,4 @@
-"""The training loop: exact resume, a schedule of known shape, processes that agree, one sentence when refused."""
+"""The training loop: exact resume, a known schedule, processes that agree, sentences when refused."""
 
 from __future__ import annotations
 
@@ -110,7 +110,8 @@ def test_two_processes_keep_equal_weights(tmp_path):
         "from msb.train.loop import fit\n"
         "task = Line()\n"
         f"fit(task, SETTINGS, Path({str(tmp_path)!r}), seed=1)\n"
-        f"torch.save(task.module.state_dict(), Path({str(tmp_path)!r}) / f'rank{{os.environ[\"RANK\"]}}.pt')\n"
+        f"file = Path({str(tmp_path)!r}) / f'rank{{os.environ[\"RANK\"]}}.pt'\n"
+        "torch.save(task.module.state_dict(), file)\n"
     )
     command = [
         sys.executable,
