@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
+
 from repository import ROOT, SOURCE, modules, tracked_files, tree
 
 FILE_LINES, FUNCTION_LINES, FILE_BYTES = 400, 60, 5 * 2**20

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import networkx
 import pytest
+
 from repository import imports_of, modules
 
 FLOORS = {

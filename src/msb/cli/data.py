@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from msb.cli.output import report
+from msb.cli.output import progress_bar, report
 from msb.cli.parser import add_json
+from msb.errors import MsbError
 
 __all__ = ["add_parser", "run"]
 
@@ -38,35 +39,39 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from msb.data import list_entries, locate
+    from msb.data import find_data, list_entries
 
     entries = list_entries(*args.patterns)
-    places = {entry.name: locate(entry.name) for entry in entries}
     width = max(len(entry.name) for entry in entries)
-    lines = [
-        f"{entry.name:<{width}}  {entry.bytes:>11,}  {'here' if places[entry.name] else 'not here'}"
-        for entry in entries
-    ]
-    report({entry.name: {**vars(entry), "path": places[entry.name]} for entry in entries}, lines, args.json)
+    lines, told = [], {}
+    for entry in entries:
+        state, place = "not here", None
+        try:
+            place = find_data(entry.name)
+            state = "here" if place else "not here"
+        except MsbError:
+            state = "here, with the wrong checksum"
+        lines.append(f"{entry.name:<{width}}  {entry.bytes:>11,}  {state}")
+        told[entry.name] = {**vars(entry), "state": state, "path": place}
+    report(told, lines, args.json)
     return 0
 
 
 def _path(args: argparse.Namespace) -> int:
-    from msb.data import path
+    from msb.data import data_path
 
-    print(path(args.name))
+    print(data_path(args.name))
     return 0
 
 
 def _get(args: argparse.Namespace) -> int:
-    from msb.cli.output import progress_bar
-    from msb.data import list_entries, path
+    from msb.data import data_path, list_entries
 
     found = {}
     with progress_bar("files", "get") as advance:
         entries = list_entries(*args.patterns)
         for entry in entries:
-            found[entry.name] = path(entry.name)
+            found[entry.name] = data_path(entry.name)
             advance(1, len(entries))
     report(found, [str(place) for place in found.values()], args.json)
     return 0
