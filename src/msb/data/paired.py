@@ -42,7 +42,7 @@ class PairedData:
     force_field : dict of str to str
         OpenMM System XML of the molecule, under the template's name; empty if none was configured.
     hashes : dict of str to str
-        sha256 of the files.
+        sha256 of the files, and the content of the mapping.
     """
 
     positions: NDArray[np.float32]
@@ -90,7 +90,8 @@ def load_paired(settings: DataSettings, base: Path) -> PairedData:
         raise TrajectoryError(
             f"{trajectory}: {len(positions)} frames are too few to train on; at least {_FEWEST_FRAMES}"
         )
-    hashes = {path.name: file_sha256(path) for path in (structure, trajectory, mapping_file)}
+    hashes = {path.name: file_sha256(path) for path in (structure, trajectory)}
+    hashes |= {f"mapping of {template.molecule}": template.content_hash for template in mapping.templates}
     beads = np.asarray(mapping.beads(positions), dtype=np.float32)
     splits = split_frames(len(positions), settings.split)
     return PairedData(positions, beads, topology, mapping, splits, force_field, hashes)
