@@ -1,7 +1,7 @@
 """Alanine dipeptide as the reference data has it: names, beads, torsions, and the OpenMM system behind it.
 
-AMBER ff96 with OBC implicit solvent, bonds to hydrogen constrained, Langevin dynamics with friction 20/ps and 2 fs
-steps; the beads are five backbone heavy atoms and the C-beta, single atoms.
+AMBER ff96 with OBC implicit solvent, bonds to hydrogen constrained, Langevin dynamics with friction 20/ps
+and 2 fs steps; the beads are five backbone heavy atoms and the C-beta, single atoms.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ from numpy.typing import NDArray
 __all__ = [
     "BEADS",
     "BEAD_NAMES",
+    "BONDS",
+    "ELEMENTS",
     "FREE_TORSIONS",
     "METHYL_TORSIONS",
     "N_ATOMS",
     "load_data",
     "make_system",
+    "paths",
     "pdb_text",
     "placing_torsions",
     "split",
+    "torsions",
 ]
 
 N_ATOMS = 22
@@ -47,15 +51,39 @@ METHYL_TORSIONS = ("methyl_ace", "methyl_beta", "methyl_nme")
 _PLACING = {
     0: (0, 1, 4, 6), 1: (1, 4, 6, 8), 2: (2, 1, 4, 6), 3: (3, 1, 4, 6), 5: (5, 4, 6, 8), 7: (7, 6, 8, 14),
     9: (4, 6, 8, 9), 11: (6, 8, 10, 11), 12: (6, 8, 10, 12), 13: (6, 8, 10, 13), 15: (6, 8, 14, 15),
-    17: (8, 14, 16, 17), 18: (8, 14, 16, 18), 19: (14, 16, 18, 19), 20: (14, 16, 18, 20), 21: (14, 16, 18, 21),
+    17: (8, 14, 16, 17), 18: (8, 14, 16, 18), 19: (14, 16, 18, 19), 20: (14, 16, 18, 20),
+    21: (14, 16, 18, 21),
 }  # fmt: skip
 
 _ATOMS = (
-    "1HH3 CH3 2HH3 3HH3 C O".split(),
-    "N H CA HA CB 1HB 2HB 3HB C O".split(),
-    "N H C 1H 2H 3H".split(),
+    ["1HH3", "CH3", "2HH3", "3HH3", "C", "O"],
+    ["N", "H", "CA", "HA", "CB", "1HB", "2HB", "3HB", "C", "O"],
+    ["N", "H", "C", "1H", "2H", "3H"],
 )
 _RESIDUES = ("ACE", "ALA", "NME")
+ELEMENTS = tuple(name.lstrip("123")[0] for residue in _ATOMS for name in residue)
+BONDS = (
+    (0, 1), (1, 2), (1, 3), (1, 4), (4, 5), (4, 6), (6, 7), (6, 8), (8, 9), (8, 10), (10, 11), (10, 12),
+    (10, 13), (8, 14), (14, 15), (14, 16), (16, 17), (16, 18), (18, 19), (18, 20), (18, 21),
+)  # fmt: skip
+
+
+def paths(length: int, heavy: bool = True) -> NDArray[np.int64]:
+    """Return all chains of bonded atoms, of 2 (bonds), 3 (angles) or 4 (proper dihedrals) atoms, each once.
+
+    Parameters
+    ----------
+    length : int
+        Atoms in a chain.
+    heavy : bool
+        Without hydrogens.
+    """
+    atoms = [k for k in range(N_ATOMS) if not (heavy and ELEMENTS[k] == "H")]
+    near = {k: {j for bond in BONDS if k in bond for j in bond if j != k and j in atoms} for k in atoms}
+    chains = [(k,) for k in atoms]
+    for _ in range(length - 1):
+        chains = [(*chain, k) for chain in chains for k in sorted(near[chain[-1]]) if k not in chain]
+    return np.array(sorted(chain for chain in chains if chain[0] < chain[-1]))
 
 
 def placing_torsions() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -77,6 +105,15 @@ def load_data(folder: Path, name: str = "adp_300K") -> NDArray[np.float32]:
     with DCDTrajectoryFile(str(folder / f"{name}.dcd")) as file:
         positions = file.read()[0]
     return np.asarray(positions, dtype=np.float32) * np.float32(0.1)
+
+
+def torsions(positions: NDArray[np.floating], quads: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Return signed dihedrals (F, D), rad, of positions (F, N, 3) for atom quadruples (D, 4)."""
+    import torch
+
+    from msb.core.geometry import dihedrals
+
+    return dihedrals(torch.from_numpy(np.asarray(positions, dtype=np.float64)), quads).numpy()
 
 
 def pdb_text(positions: NDArray[np.floating]) -> str:
@@ -101,7 +138,7 @@ def pdb_text(positions: NDArray[np.floating]) -> str:
     return "\n".join([*lines, "TER", "END", ""])
 
 
-def make_system(pdb: Path, *, implicit: bool = True, constrained: bool = True):  # noqa: ANN201
+def make_system(pdb: Path, *, implicit: bool = True, constrained: bool = True):
     """Return OpenMM's topology and system.
 
     Parameters
@@ -120,12 +157,13 @@ def make_system(pdb: Path, *, implicit: bool = True, constrained: bool = True): 
     """
     from openmm import app
 
+    from msb.energy import peptide_system
+
     topology = app.PDBFile(str(pdb)).topology
-    files = ["amber96.xml", "amber96_obc.xml"] if implicit else ["amber96.xml"]
-    system = app.ForceField(*files).createSystem(
+    system = peptide_system(
         topology,
-        nonbondedMethod=app.NoCutoff,
-        constraints=app.HBonds if constrained else None,
-        removeCMMotion=False,
+        ("amber96.xml",),
+        "h-bonds" if constrained else None,
+        "amber96_obc.xml" if implicit else None,
     )
     return topology, system

@@ -1,20 +1,24 @@
 """A coarse-grained simulation of alanine dipeptide's six beads: bead frames that no atoms ever made.
 
-The potential is the Boltzmann inversion of the training part of the 300 K data (its first 70 %) in twelve internal
-coordinates, a tree without redundancy (so the Jacobian is a product and each distribution comes back):
+The potential is the Boltzmann inversion of the training part of the 300 K data (its first 70 %) in twelve
+internal coordinates, a tree without redundancy (so the Jacobian is a product and each distribution comes
+back):
 
 * five bonds, U = kT (b - b0)^2 / 2 var(b) + 2 kT ln b;
-* the angles C-N-CA and CA-C-N, and the three coordinates that place CB and C around CA, N-CA-C, N-CA-CB and the
-  torsion C-N-CA-CB about N-CA (this one holds the chirality), U = kT (q - q0) S^-1 (q - q0) / 2 + kT ln sin(angle)
-  with S the 3 x 3 covariance around CA;
-* (phi, psi): U = -kT ln p on a 72 x 72 periodic map, the histogram smoothed by 5 degrees and capped where no frame was.
+* the angles C-N-CA and CA-C-N, and the three coordinates that place CB and C around CA, N-CA-C, N-CA-CB and
+  the torsion C-N-CA-CB about N-CA (this one holds the chirality), U = kT (q - q0) S^-1 (q - q0) / 2 + kT ln
+  sin(angle) with S the 3 x 3 covariance around CA;
+* (phi, psi): U = -kT ln p on a 72 x 72 periodic map, the histogram smoothed by 5 degrees and capped where no
+  frame was.
 
-Correlations beyond these are what the model leaves out; it is a *generalisation set*, not a copy of the test set.
+Correlations beyond these are what the model leaves out; it is a *generalisation set*, not a copy of the test
+set.
 
-**The CG clock is not all-atom time.** Frames are 1 ps of the CG integrator apart. There are no hydrogens, oxygens and
-solvent to move: at the all-atom run's friction (20/ps) phi and psi move 1.3 times as far in a frame as in the all-atom
-data. The default friction, 60/ps, was chosen so that they move as far (0.37 and 0.42 rad); that is a calibration of one
-number, and slow events keep their own rates. ``cg_simulation.json`` gives both clocks' figures.
+**The CG clock is not all-atom time.** Frames are 1 ps of the CG integrator apart. There are no hydrogens,
+oxygens and solvent to move: at the all-atom run's friction (20/ps) phi and psi move 1.3 times as far in a
+frame as in the all-atom data. The default friction, 60/ps, was chosen so that they move as far (0.37 and
+0.42 rad); that is a calibration of one number, and slow events keep their own rates. ``cg_simulation.json``
+gives both clocks' figures.
 
 Run ``python cg_simulation.py OUT_FOLDER``; ``--smoke`` makes 200 frames.
 """
@@ -27,8 +31,7 @@ import os
 from pathlib import Path
 
 import numpy as np
-from adp_system import BEAD_NAMES, BEADS, load_data, split
-from frozen_beads import torsions
+from adp_system import BEAD_NAMES, BEADS, load_data, split, torsions
 from numpy.typing import NDArray
 from segments import gather, run_segments, save_arrays
 
@@ -42,7 +45,10 @@ MAP_SIZE, SMOOTHING = 72, 1.0  # cells; cells
 
 
 def internal_coordinates(beads: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
-    """Return ``bonds`` (F, 5) nm, ``angles`` (F, 4), ``phase`` (F,), ``phi_psi`` (F, 2) rad of beads (F, 6, 3) nm."""
+    """Return what the potential depends on, of beads (F, 6, 3), nm.
+
+    ``bonds`` (F, 5) nm; ``angles`` (F, 4), ``phase`` (F,) and ``phi_psi`` (F, 2), rad.
+    """
     x = np.asarray(beads, dtype=float)
     i, j = np.array(BONDS).T
     bonds = np.linalg.norm(x[:, i] - x[:, j], axis=-1)
@@ -70,7 +76,7 @@ def free_energy_map(phi_psi: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def invert(beads: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
-    """Return the potential's parameters from bead frames (F, 6, 3), nm: means, variances, covariance and map."""
+    """Return the potential's parameters (means, variances, covariance, map) from beads (F, 6, 3), nm."""
     q = internal_coordinates(beads)
     phase = np.angle(np.exp(1j * (q["phase"] - q["phase"][0]))) + q["phase"][0]
     centre = np.stack([q["angles"][:, 2], q["angles"][:, 3], phase])
@@ -102,7 +108,7 @@ def _bonded(parameters: dict[str, NDArray[np.float64]]) -> list:
     return [bonds, angles]
 
 
-def _centre(parameters: dict[str, NDArray[np.float64]]):  # noqa: ANN202
+def _centre(parameters: dict[str, NDArray[np.float64]]):
     import openmm
 
     stiffness = np.linalg.inv(parameters["centre_covariance"])
@@ -119,7 +125,7 @@ def _centre(parameters: dict[str, NDArray[np.float64]]):  # noqa: ANN202
     return force
 
 
-def cg_system(parameters: dict[str, NDArray[np.float64]]):  # noqa: ANN201
+def cg_system(parameters: dict[str, NDArray[np.float64]]):
     """Return the OpenMM system of the six beads."""
     import openmm
 
@@ -175,7 +181,7 @@ def main(arguments: list[str] | None = None) -> int:
     training = atoms[split(len(atoms))["train"]][:, BEADS]
     system = cg_system(invert(training))
 
-    def context(seed: int):  # noqa: ANN202
+    def context(seed: int):
         integrator = openmm.LangevinMiddleIntegrator(300.0, options.friction, STEP)
         integrator.setRandomNumberSeed(seed)
         made = openmm.Context(system, integrator, openmm.Platform.getPlatformByName(options.platform))

@@ -1,7 +1,7 @@
-"""Long OpenMM runs as a chain of files: a killed run starts again at its last whole file, with the same bytes.
+"""Long OpenMM runs as a chain of files: a killed run goes on from its last whole file, to the same bytes.
 
-Every segment has its own seed and starts from the positions and velocities (float64) that the one before it stored, so
-a segment is a function of its number alone and an interrupted run equals the uninterrupted one.
+Every segment has its own seed and starts from the positions and velocities (float64) that the one before it
+stored, so a segment is a function of its number alone and an interrupted run equals the uninterrupted one.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def run_segments(
     Parameters
     ----------
     folder : Path
-        Gets ``segment_00000.npz`` and so on: ``positions`` (segment, N, 3) float32 nm, ``last`` and ``velocities``
-        (N, 3) float64.
+        Gets ``segment_00000.npz`` and so on: ``positions`` (segment, N, 3) float32 nm, ``last`` and
+        ``velocities`` (N, 3) float64.
     make_context : callable
         From a seed to an OpenMM context with positions and velocities of a start.
     n_frames : int

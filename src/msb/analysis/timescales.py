@@ -7,6 +7,7 @@ connected set, and the eigenvalues of the reversible maximum-likelihood transiti
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -91,7 +92,9 @@ def kmeans_centres(features: ArrayLike, n_states: int, seed: int = 0) -> FloatAr
     points = _features(features)
     if len(points) < n_states:
         raise TrajectoryError(f"{n_states} states need at least as many frames, got {len(points)}")
-    model = KMeans(n_states, max_iter=100, fixed_seed=seed, n_jobs=1).fit_fetch(points)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Algorithm did not reach convergence")  # any partition will do
+        model = KMeans(n_states, max_iter=100, fixed_seed=seed, n_jobs=1).fit_fetch(points)
     return np.asarray(model.cluster_centers, dtype=np.float64)
 
 
