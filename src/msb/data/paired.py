@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from msb.core.mapping import Mapping
 from msb.core.topology import Topology
 from msb.data.catalogue import data_path, entry_names
+from msb.data.samples import list_samples, sample
 from msb.data.settings import DataSettings
 from msb.data.splits import split_frames
 from msb.energy import peptide_system, system_to_xml
@@ -98,7 +99,7 @@ def load_paired(settings: DataSettings, base: Path) -> PairedData:
 
 
 def locate(name: str, base: Path) -> Path:
-    """The file at a path relative to `base`, or of that name in the catalogue.
+    """The file at a path relative to `base`, of that name in the catalogue, or bundled.
 
     Raises
     ------
@@ -110,6 +111,8 @@ def locate(name: str, base: Path) -> Path:
         return path
     if name in entry_names():
         return data_path(name)
+    if name in list_samples():
+        return sample(name)
     raise ConfigError(f"`{name}` is neither a file in {base} nor a name that `msb data list` knows")
 
 
