@@ -20,7 +20,7 @@ from msb.analysis import (
 from msb.backmapper import Backmapper
 from msb.energy import Energy, system_from_xml
 from msb.report.figures import Distribution, distributions, memory, ramachandran, timescales
-from msb.report.observables import Comparison, atoms_named, compare, quantities, torsions
+from msb.report.observables import Comparison, atoms_named, compare, hydrogens_of, quantities, torsions
 from msb.report.page import Card, Page, Row, Section, Table, Viewer
 from msb.report.viewer import viewer_data
 
@@ -73,7 +73,13 @@ class DemoResult:
             "bead_error_nm": self.bead_error,
             "methyl_relaxation_ps": dict(self.relaxation),
             "quantities": {
-                c.quantity.title: {**vars(c.score), "bar": c.quantity.bar, "good": c.good, "means": c.means}
+                c.quantity.title: {
+                    **vars(c.score),
+                    "bar": c.quantity.bar,
+                    "good": c.good,
+                    "means": c.means,
+                    "spreads": c.spreads,
+                }
                 for c in self.comparisons
             },
         }
@@ -104,7 +110,8 @@ def compare_with_reference(
     at = model.topology
     phi = atoms_named(at, "ACE:C", "ALA:N", "ALA:CA", "ALA:C")
     psi = atoms_named(at, "ALA:N", "ALA:CA", "ALA:C", "NME:N")
-    methyl = [atoms_named(at, "ALA:N", "ALA:CA", "ALA:CB", f"ALA:{i}HB") for i in (1, 2, 3)]
+    axis = atoms_named(at, "ALA:N", "ALA:CA", "ALA:CB")
+    methyl = [(*axis, hydrogen) for hydrogen in hydrogens_of(at, axis[2])]
     sets = {"Reference": reference, "Backmapped": generated}
     edges = np.linspace(-180, 180, 73)
     angles = {name: np.degrees(torsions(x, phi, psi)) for name, x in sets.items()}
@@ -176,7 +183,7 @@ def demo_page(
     cards = [
         Card(f"{len(beads):,}", f"frames, {lag:g} ps apart"),
         Card(f"{frames_per_second:,.0f} / s", "frames backmapped on this machine"),
-        Card(f"{result.bead_error:.1e} nm", "largest distance of a bead from its place"),
+        Card(f"{_power(result.bead_error)} nm", "largest distance of a bead from its place"),
         Card(str(result.broken), "broken structures (bonds, chirality)"),
     ]
     return Page(
@@ -240,12 +247,21 @@ def _groups(model: Backmapper, name: str, result: DemoResult, commands: Sequence
     ]
 
 
+def _power(value: float) -> str:
+    """Write a number as a person does: 9·10⁻⁶."""
+    if value == 0:
+        return "0"
+    digits, _, exponent = f"{value:.0e}".partition("e")
+    return f"{digits}·10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
+
+
 def _numbers(result: DemoResult) -> Section:
-    columns = ("", "mean, reference", "mean, backmapped", "JS", "floor", "excess", "95 % interval", "bar", "")
+    columns = ("", "reference, mean ± sd", "backmapped", "JS", "floor", "excess", "95 % interval", "bar", "")
     rows = []
     for c in result.comparisons:
         s = c.score
-        cells = [f"{m:.4g}" for m in c.means] + [f"{v:.4f}" for v in (s.js, s.floor, s.excess)]
+        cells = [f"{mean:.4g} ± {spread:.3g}" for mean, spread in zip(c.means, c.spreads, strict=True)]
+        cells += [f"{value:.4f}" for value in (s.js, s.floor, s.excess)]
         interval = f"{s.low:.4f} … {s.high:.4f}"
         verdict = "within" if c.good else "outside"
         label = f"{c.quantity.title} / {c.quantity.unit}"

@@ -14,7 +14,15 @@ from msb.core.geometry import dihedrals
 from msb.core.topology import Topology
 from msb.errors import TopologyError
 
-__all__ = ["Comparison", "Quantity", "atoms_named", "compare", "quantities", "torsions"]
+__all__ = [
+    "Comparison",
+    "Quantity",
+    "atoms_named",
+    "compare",
+    "hydrogens_of",
+    "quantities",
+    "torsions",
+]
 
 Floats = NDArray[np.floating]
 Values = Callable[[Floats], Floats]
@@ -48,13 +56,28 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A quantity of the model beside the same of the reference, on the same frames."""
+    """A quantity of the model beside the same of the reference, on the same frames.
+
+    Attributes
+    ----------
+    quantity : Quantity
+        What was compared.
+    edges : ndarray (B + 1,)
+        Bin edges.
+    reference, model : ndarray (B,)
+        Counts.
+    means, spreads : (float, float)
+        Mean and standard deviation of the reference, and of the model.
+    score : Excess
+        Divergence, floor and what lies between.
+    """
 
     quantity: Quantity
     edges: Floats
     reference: NDArray[np.int64]
     model: NDArray[np.int64]
     means: tuple[float, float]
+    spreads: tuple[float, float]
     score: Excess
 
     @property
@@ -79,6 +102,13 @@ def atoms_named(topology: Topology, *labels: str) -> tuple[int, ...]:
                 f"the molecule has {names.count(label)} atoms {label}; this comparison needs one"
             )
     return tuple(names.index(label) for label in labels)
+
+
+def hydrogens_of(topology: Topology, atom: int) -> tuple[int, ...]:
+    """Return the hydrogens bonded to an atom; programs agree on the bonds, not on hydrogens' names."""
+    bonds = np.asarray(topology.bonds)
+    partners = np.concatenate([bonds[bonds[:, 0] == atom, 1], bonds[bonds[:, 1] == atom, 0]])
+    return tuple(int(partner) for partner in np.sort(partners) if topology.elements[partner] == "H")
 
 
 def torsions(positions: Floats, *quads: tuple[int, ...]) -> Floats:
@@ -108,12 +138,12 @@ def quantities(topology: Topology, energy: Values, lag: float) -> list[Quantity]
     def at(*labels: str) -> tuple[int, ...]:
         return atoms_named(topology, *labels)
 
-    def torsion(title: str, *labels: str) -> Quantity:
-        quad = at(*labels)
+    def torsion(title: str, *quad: int) -> Quantity:
         return Quantity(title, "°", lambda x: np.degrees(torsions(x, quad))[:, 0], 100, 0.05, circular=True)
 
-    alpha, nitrogen, carbon = at("ALA:CA", "ALA:N", "ALA:C")
-    hydrogens = at("ALA:1HB", "ALA:2HB", "ALA:3HB")
+    methyl, carbonyl, oxygen = at("ACE:CH3", "ACE:C", "ACE:O")
+    nitrogen, alpha, beta, carbon = at("ALA:N", "ALA:CA", "ALA:CB", "ALA:C")
+    hydrogens, amide = hydrogens_of(topology, beta), hydrogens_of(topology, nitrogen)[0]
     return [
         Quantity("Potential energy", "kJ mol⁻¹", energy, 60, 0.02),
         Quantity(
@@ -123,10 +153,10 @@ def quantities(topology: Topology, energy: Values, lag: float) -> list[Quantity]
             100,
             0.03,
         ),
-        torsion("Cβ methyl torsion", "ALA:N", "ALA:CA", "ALA:CB", "ALA:1HB"),
-        torsion("ω of the first peptide bond", "ACE:CH3", "ACE:C", "ALA:N", "ALA:CA"),
-        torsion("C=O out of the peptide plane", "ACE:O", "ACE:C", "ALA:N", "ALA:CA"),
-        torsion("N-H out of the peptide plane", "ACE:O", "ACE:C", "ALA:N", "ALA:H"),
+        torsion("Cβ methyl torsion", nitrogen, alpha, beta, hydrogens[0]),
+        torsion("ω of the first peptide bond", methyl, carbonyl, nitrogen, alpha),
+        torsion("C=O out of the peptide plane", oxygen, carbonyl, nitrogen, alpha),
+        torsion("N-H out of the peptide plane", oxygen, carbonyl, nitrogen, amide),
     ]
 
 
@@ -153,5 +183,6 @@ def compare(quantity: Quantity, reference: Floats, model: Floats) -> Comparison:
         histogram(theirs, edges),
         histogram(ours, edges),
         (float(theirs.mean()), float(ours.mean())),
+        (float(theirs.std()), float(ours.std())),
         excess(ours, theirs, edges),
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SCALE", "viewer_data"]
+__all__ = ["SCALE", "unpack", "viewer_data"]
 
 SCALE = 1e-4  # nm per step of the 16-bit integers: ± 3.27 nm around the centre
 
@@ -65,6 +65,11 @@ def viewer_data(
         "times": list(times),
         "scale": SCALE,
     }
+
+
+def unpack(text: str, count: int) -> NDArray[np.float64]:
+    """Return the positions (F, count, 3) in nm that the page's script makes of packed ones."""
+    return np.frombuffer(b64decode(text), dtype="<i2").reshape(-1, count, 3) * SCALE
 
 
 def _pack(positions: NDArray[np.floating]) -> str:
