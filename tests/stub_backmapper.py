@@ -22,9 +22,9 @@ from msb.core.topology import Topology
 from msb.io.bundle import Bundle, write_bundle
 
 NAMES = (
-    *("1HH3", "CH3", "2HH3", "3HH3", "C", "O"),
-    *("N", "H", "CA", "HA", "CB", "1HB", "2HB", "3HB", "C", "O"),
-    *("N", "H", "C", "1H", "2H", "3H"),
+    *("H1", "CH3", "H2", "H3", "C", "O"),
+    *("N", "H", "CA", "HA", "CB", "HB1", "HB2", "HB3", "C", "O"),
+    *("N", "H", "C", "H1", "H2", "H3"),
 )
 RESIDUES = (0,) * 6 + (1,) * 10 + (2,) * 6
 BEADS = (4, 6, 8, 10, 14, 16)
@@ -35,12 +35,12 @@ BONDS = (
 
 
 def dipeptide() -> tuple[Topology, Mapping]:
-    """Alanine dipeptide by hand: 22 atoms, six of them the beads."""
+    """Alanine dipeptide by hand, named as the bundled one: 22 atoms, six of them the beads."""
     template = MoleculeTemplate.from_atoms(
         "ADP",
         NAMES,
         bonds=BONDS,
-        elements=[name.lstrip("123")[0] for name in NAMES],
+        elements=[name[0] for name in NAMES],
         residue_index=RESIDUES,
         residue_names=("ACE", "ALA", "NME"),
         residue_numbers=(1, 2, 3),

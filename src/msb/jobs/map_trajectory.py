@@ -9,6 +9,7 @@ from pathlib import Path
 from msb.core.box import make_whole
 from msb.core.mapping import Mapping
 from msb.core.topology import Topology
+from msb.data import list_samples, sample
 from msb.errors import MappingError
 from msb.io.bundle import read_bundle
 from msb.io.frames import Frames
@@ -47,7 +48,7 @@ def map_trajectory(
     structure, trajectory : path
         Atoms, as :func:`msb.io.trajectory.open_trajectory` takes them.
     mapping : path or str
-        A mapping file (yaml, xml, map), or a model: its bundle's folder, or the name of a shipped one.
+        A mapping file (yaml, xml, map) or the name of a bundled one; or a model, whose mapping it then is.
     output : path
         Bead trajectory; its format by extension.
     chunk : int
@@ -86,6 +87,8 @@ def mapping_of(source: str | Path, topology: Topology, atoms: Trajectory) -> Map
         The source is for other molecules.
     """
     try:
+        if str(source) in list_samples():
+            return Mapping(read_mapping(sample(str(source)), topology), topology)
         if Path(source).is_file() or Path(source).suffix in _MAPPING_FILES:
             return Mapping(read_mapping(source, topology), topology)
         bundle = read_bundle(source)
