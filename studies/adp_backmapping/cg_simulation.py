@@ -20,7 +20,7 @@ frame as in the all-atom data. The default friction, 60/ps, was chosen so that t
 0.42 rad); that is a calibration of one number, and slow events keep their own rates. ``cg_simulation.json``
 gives both clocks' figures.
 
-Run ``python cg_simulation.py OUT_FOLDER``; ``--smoke`` makes 200 frames.
+Run ``python cg_simulation.py OUT_FOLDER``; ``--smoke`` makes 4 frames.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from segments import gather, run_segments, save_arrays
 
 KT = 0.008314462618153242 * 300.0  # kJ/mol
-FRICTION, STEP, STEPS_PER_FRAME = 60.0, 0.002, 500
+FRICTION, STEP, STEPS_PER_FRAME, BURN_IN = 60.0, 0.002, 500, 5000
 MASSES = (43.045, 15.015, 13.019, 15.035, 28.010, 30.049)  # amu: bead and the atoms nearest to it
 BONDS = ((0, 1), (1, 2), (2, 3), (2, 4), (4, 5))
 ANGLES = ((0, 1, 2), (2, 4, 5), (1, 2, 4), (1, 2, 3))
@@ -173,12 +173,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--friction", type=float, default=FRICTION, help="1/ps")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--platform", default="Reference")
-    parser.add_argument("--smoke", action="store_true", help="200 frames")
+    parser.add_argument("--smoke", action="store_true", help="4 frames")
     options = parser.parse_args(arguments)
+    burn_in = BURN_IN
     if options.smoke:
-        options.frames, options.segment = 200, 100
+        options.frames, options.segment, burn_in = 4, 2, 100
     atoms = load_data(options.data)
-    training = atoms[split(len(atoms))["train"]][:, BEADS]
+    training = atoms[split(len(atoms))["train"]][: 5000 if options.smoke else None, BEADS]
     system = cg_system(invert(training))
 
     def context(seed: int):
@@ -197,7 +198,7 @@ def main(arguments: list[str] | None = None) -> int:
         steps=STEPS_PER_FRAME,
         segment=options.segment,
         seed=options.seed,
-        burn_in=5000,
+        burn_in=burn_in,
     )
     beads = gather(paths)
     beads -= beads.mean(1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Reference for "spread at fixed beads": all-atom dynamics with the bead atoms held where a test frame has them.
+"""Reference for "spread at fixed beads": all-atom dynamics with the bead atoms held where a frame has them.
 
 Fifty evenly spaced frames of the test split; each runs 400 ps at 300 K with every bead atom on a spring of
 10^6 kJ/mol/nm^2 to its position, the first 50 ps are dropped. One file a frame while running (a killed run

@@ -5,7 +5,7 @@ Langevin dynamics at 300 K, friction 20/ps, 2 fs steps, bonds to hydrogen constr
 ensemble. A killed run resumes at its last segment of 1,000 frames and ends with the same bytes.
 
 Run ``python simulate.py OUT_FOLDER`` (165,000 frames, about 3 hours on one core); ``--temperature 400
---frames 60000`` is the transfer set; ``--smoke`` makes 40 frames. Explicit water, as in the paper, is not
+--frames 60000`` is the transfer set; ``--smoke`` makes 6 frames. Explicit water, as in the paper, is not
 built in: continue from
 ``make_system`` with a solvated topology.
 """
@@ -26,8 +26,10 @@ FRICTION, STEP, STEPS_PER_FRAME, BURN_IN = 20.0, 0.002, 500, 50_000
 def main(arguments: list[str] | None = None) -> int:
     """Run what is missing, then join."""
     import openmm
-    from mdtraj.formats import DCDTrajectoryFile
+    from MDAnalysis import Universe
     from openmm import app
+
+    from msb.io import Frames, open_writer
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("out", type=Path)
@@ -36,11 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--segment", type=int, default=1000, help="frames a file while running")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--platform", default="Reference")
-    parser.add_argument("--smoke", action="store_true", help="40 frames")
+    parser.add_argument("--smoke", action="store_true", help="6 frames")
     options = parser.parse_args(arguments)
     burn_in = BURN_IN
     if options.smoke:
-        options.frames, options.segment, burn_in = 40, 20, 500
+        options.frames, options.segment, burn_in = 6, 3, 500
     pdb = HERE / "adp.pdb"
     _, system = make_system(pdb)
     start = app.PDBFile(str(pdb)).getPositions(asNumpy=True)
@@ -66,11 +68,9 @@ def main(arguments: list[str] | None = None) -> int:
     )
     (options.out / "adp.pdb").write_bytes(pdb.read_bytes())
     target = options.out / f"adp_{options.temperature:.0f}K.dcd"
-    temporary = target.with_name(target.name + ".part")
     positions = gather(paths)
-    with DCDTrajectoryFile(str(temporary), "w") as file:
-        file.write(positions * np.float32(10.0))
-    temporary.replace(target)
+    with open_writer(target, Universe(str(pdb)), timestep=1.0) as writer:
+        writer.write(Frames(positions, None, np.arange(1.0, len(positions) + 1.0)))
     print(f"{target}: {len(positions)} frames")
     return 0
 

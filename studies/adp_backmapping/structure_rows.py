@@ -38,8 +38,8 @@ WIDTHS = {
 }
 METHYLS = {"ACE": (1, 0, 2, 3), "CB": (10, 11, 12, 13), "NME": (18, 19, 20, 21)}
 CONTACTS = {0: 0.22, 1: 0.14, 2: 0.12}
-"""Shortest distance, nm, of two atoms three or more bonds apart, by the number of hydrogens among them; the MD
-data, 400 K included, stay above 0.241, 0.167 and 0.142."""
+"""Shortest distance, nm, of two atoms three or more bonds apart, by the number of hydrogens among them; MD,
+at 400 K too, stays above 0.241, 0.167 and 0.142."""
 
 
 @cache
