@@ -1,1 +1,61 @@
 """Arrays and tensors: molecules, mappings, boxes, geometry, voxels, noise; no files, no networks."""
+
+from __future__ import annotations
+
+from msb.core.box import bonds_across, image_shifts, make_whole, minimum_image, volume, wrap
+from msb.core.elements import COVALENT_RADII, NO_ELEMENT, STANDARD_MASSES, guess_element
+from msb.core.features import LinearMean, bead_features, choose_frame
+from msb.core.geometry import (
+    angles,
+    dihedrals,
+    distances,
+    kabsch,
+    local_frames,
+    place_atoms,
+    random_rotations,
+)
+from msb.core.internal import InternalCoordinates, Placement
+from msb.core.mapping import Mapping
+from msb.core.mapping_template import MappingTemplate
+from msb.core.noise import normal, normal_block, uniform, uniform_block
+from msb.core.polymer import polymer_template
+from msb.core.projection import Projection
+from msb.core.topology import Interaction, MoleculeTemplate, Topology
+from msb.core.voxel import VoxelGrid
+
+__all__ = [
+    "COVALENT_RADII",
+    "NO_ELEMENT",
+    "STANDARD_MASSES",
+    "Interaction",
+    "InternalCoordinates",
+    "LinearMean",
+    "Mapping",
+    "MappingTemplate",
+    "MoleculeTemplate",
+    "Placement",
+    "Projection",
+    "Topology",
+    "VoxelGrid",
+    "angles",
+    "bead_features",
+    "bonds_across",
+    "choose_frame",
+    "dihedrals",
+    "distances",
+    "guess_element",
+    "image_shifts",
+    "kabsch",
+    "local_frames",
+    "make_whole",
+    "minimum_image",
+    "normal",
+    "normal_block",
+    "place_atoms",
+    "polymer_template",
+    "random_rotations",
+    "uniform",
+    "uniform_block",
+    "volume",
+    "wrap",
+]

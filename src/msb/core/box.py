@@ -284,13 +284,14 @@ def _like(values: Any, other: Any) -> Any:
     if is_tensor(values):
         import torch
 
-        return torch.as_tensor(other, dtype=values.dtype, device=values.device)
+        tensor = other if is_tensor(other) else torch.tensor(np.ascontiguousarray(other))
+        return tensor.to(dtype=values.dtype, device=values.device)
     return np.asarray(other, dtype=values.dtype)
 
 
 def _host(box: Any) -> FloatArray:
     """Return the boxes as float64 in NumPy, absent ones as endless."""
-    cells = np.array(box.detach().cpu() if is_tensor(box) else box, dtype=np.float64)
+    cells = np.array(box.detach().cpu().numpy() if is_tensor(box) else box, dtype=np.float64)
     periodic = check_boxes(cells.reshape(-1, 3, 3)).reshape(cells.shape[:-2])
     if not periodic.all():
         cells[~periodic] = _NO_BOX * np.eye(3)

@@ -35,6 +35,7 @@ COVALENT_RADII: dict[str, float] = _table(_RADII, 1e-3)
 
 _ONE_LETTER = frozenset("HCNOFPSI")
 _TWO_LETTERS = frozenset({"CL", "BR", "SI", "NA", "LI", "MG", "ZN", "FE", "SE", "RB", "CS"})
+_NUMBERED_TYPE = re.compile(r"[A-Za-z]{3,}\d*_\d+")  # "opls_135" says a force field, not an element
 _EXACT, _CLOSE, _REPARTITIONED_HYDROGEN = 0.015, 0.1, 4.2  # amu
 
 
@@ -77,6 +78,8 @@ def guess_element(name: str, atom_type: str = "", mass: float = 0.0) -> str:
         The symbol, or `NO_ELEMENT`.
     """
     words = [word for word in (_letters(name), _letters(atom_type)) if word]
+    if _NUMBERED_TYPE.fullmatch(atom_type):
+        words = words[: 1 if _letters(name) else 0]
     by_mass = _from_mass(mass, words)
     if by_mass:
         return by_mass

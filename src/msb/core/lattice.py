@@ -19,6 +19,7 @@ NEIGHBOURS: IntArray = np.array([step for step in product((-1, 0, 1), repeat=3) 
 """Half of the 26 cells around a cell, (13, 3); the others are opposite."""
 
 _ROUNDS = 200
+_FLAT = 1e-9  # of the volume that right angles would give
 _SLACK = 1e-9  # a step must shorten a vector by more than this share, so that ties end
 
 
@@ -114,8 +115,10 @@ def check_boxes(boxes: FloatArray) -> BoolArray:
         A box is not finite or has no volume; the message names it.
     """
     periodic = np.asarray(np.abs(boxes).sum(axis=(-2, -1)) > 0)
-    flat = periodic & ~(np.abs(np.linalg.det(boxes)) > 1e-9 * np.linalg.norm(boxes, axis=-1).prod(axis=-1))
-    bad = flat | ~np.isfinite(boxes).all(axis=(-2, -1))
+    finite = np.isfinite(boxes).all(axis=(-2, -1))
+    cells = np.where(finite[:, None, None], boxes, 0.0)
+    flat = np.abs(np.linalg.det(cells)) <= _FLAT * np.linalg.norm(cells, axis=-1).prod(axis=-1)
+    bad = ~finite | (periodic & flat)
     if bad.any():
         which = int(np.flatnonzero(bad)[0])
         raise MsbError(f"box {which} has no volume or is not finite: {boxes[which].tolist()} nm")

@@ -109,6 +109,8 @@ def label_residues(
     where = [set(home[oligomer.residue_index == r].tolist()) for r in range(len(oligomer.residue_names))]
     tail = len(segments) - 1
     own = [r for r, at in enumerate(where) if len(at) == 1 and 0 < min(at) < tail]
+    first = min(min(part) for part in segments[1:-1])
+    behind = set(range(len(where))) - set(own) - set(oligomer.residue_index[: first + 1].tolist())
     per_unit = len(own) // (tail - 1)
     known: dict[tuple[int, int], int] = {}
     index: list[int] = []
@@ -120,7 +122,7 @@ def label_residues(
         key = (residue, copy)
         if key not in known:
             known[key] = len(names)
-            passed = copy - int(home[old]) if copy else (n + 1 - tail) * (where[residue] == {tail})
+            passed = copy - int(home[old]) if copy else (n + 1 - tail) * (residue in behind)
             names.append(oligomer.residue_names[residue])
             numbers.append(oligomer.residue_numbers[residue] + per_unit * passed)
         index.append(known[key])
