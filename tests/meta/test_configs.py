@@ -52,3 +52,9 @@ def test_every_registered_method_is_there_whole(name: str) -> None:
     assert resolve(method.config).model_fields["method"].default == name
     assert callable(resolve(method.train))
     assert (ROOT / "configs" / name).is_dir(), f"give the method {name} a configuration in configs/{name}"
+
+
+@pytest.mark.parametrize("name", SHIPPED_METHODS)
+def test_every_registered_method_has_a_page(name: str) -> None:
+    assert (ROOT / "docs" / "methods" / f"{name}.md").is_file()
+    assert f"{name}.md" in (ROOT / "docs" / "methods" / "index.md").read_text(encoding="utf-8")
