@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -110,6 +111,7 @@ class SegmentedWriter:
             raise TrajectoryError(f"a trajectory is written in at least 1 piece, not {pieces}.")
         self.path, self.pieces = Path(path), pieces
         self.folder = parts_folder(path)
+        self._waste = self.folder.with_name(f".{self.folder.name}.done")
         self.encoder = make_encoder(self.path, AtomTable.of(atoms), precision, timestep)
         self.last_frames: NDArray[np.float32] | None = None
         self._steps: list[_Step] = []
@@ -139,6 +141,7 @@ class SegmentedWriter:
 
     def _begin(self, job: dict[str, Any], resume: bool) -> None:
         """Make the work folder, or take up what is in it."""
+        shutil.rmtree(self._waste, ignore_errors=True)
         description = self.folder / "job.json"
         if description.exists():
             if not resume:
@@ -307,13 +310,9 @@ class SegmentedWriter:
         write_names(self.path, self.encoder.atoms, first)
 
     def _remove(self) -> None:
-        """Remove the work folder, the records from the last to the first and the job last of all."""
-        for number in reversed(range(self.n_steps)):
-            self._file("json", number).unlink(missing_ok=True)
-        for file in self.folder.iterdir():
-            if file.name != "job.json":
-                file.unlink(missing_ok=True)
-        shutil.rmtree(self.folder)
+        """Remove the work folder; the rename makes it vanish at once, whatever happens to its files."""
+        os.replace(self.folder, self._waste)
+        shutil.rmtree(self._waste, ignore_errors=True)
 
     def __enter__(self) -> SegmentedWriter:
         return self
