@@ -1,4 +1,4 @@
-"""Sphinx configuration; pages that repeat the code (options, configuration keys) are written from the code."""
+"""Sphinx configuration; pages that repeat the code (options, keys) are written from the code."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import generate  # noqa: E402
+import generate
 
-import msb  # noqa: E402
+import msb
 
 project = "msb"
 author = "the msb authors"

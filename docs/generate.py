@@ -67,7 +67,11 @@ def tables(model: type[BaseModel], prefix: str) -> list[str]:
         sections = models_in(field.annotation)
         if sections:
             for section in sections:
-                variant = f", `kind: {section.model_fields['kind'].default}`" if "kind" in section.model_fields else ""
+                variant = (
+                    f", `kind: {section.model_fields['kind'].default}`"
+                    if "kind" in section.model_fields
+                    else ""
+                )
                 doc = (section.__doc__ or "").strip().splitlines()[0]
                 below.append(f"### `{prefix}{key}`{variant}\n\n{plain(doc)}\n")
                 below += tables(section, f"{prefix}{key}.")
