@@ -28,9 +28,9 @@ def commands() -> str:
     os.environ["COLUMNS"] = "100"
     pages = [
         "# Commands\n",
-        "Exit codes: 0 fine, 1 error (a wrong command line too), 2 quality below a threshold that was asked for, "
-        "130 interrupted. Results go to standard output, with `--json` as JSON; everything else goes to standard "
-        "error.\n",
+        "Exit codes: 0 fine, 1 error (a wrong command line too), 2 quality below a threshold that was asked "
+        "for, 130 interrupted. Results go to standard output, with `--json` as JSON; everything else goes to "
+        "standard error.\n",
     ]
     for name, parser in subcommands(build_parser()).items():
         pages.append(f"## `msb {name}`\n\n```text\n{parser.format_help().strip()}\n```\n")
@@ -51,8 +51,8 @@ def configuration() -> str:
     """Return the keys of every method's configuration as one page."""
     pages = [
         "# Configuration keys\n",
-        "A configuration is a YAML file that `msb train` reads strictly: an unknown key is refused, with the nearest "
-        "known one. The key `method` says which of the tables below applies.\n",
+        "A configuration is a YAML file that `msb train` reads strictly: an unknown key is refused, with "
+        "the nearest known one. The key `method` says which of the tables below applies.\n",
     ]
     for name in sorted(METHODS):
         pages.append(f"## `method: {name}`\n")
