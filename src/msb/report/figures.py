@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from msb.report.style import MODEL, REFERENCE, SOFT, svg, themed
 
-__all__ = ["Distribution", "distributions", "ramachandran", "timescales"]
+__all__ = [
+    "Distribution",
+    "distributions",
+    "draw_distribution",
+    "draw_memory",
+    "memory",
+    "ramachandran",
+    "timescales",
+]
 
 Floats = NDArray[np.floating]
 
@@ -47,14 +55,15 @@ def distributions(panels: Sequence[Distribution], columns: int = 3) -> str:
         figure = Figure(figsize=(3.55 * columns, 2.35 * rows), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, panel in zip(grid, panels, strict=False):
-            _draw_distribution(axes, panel)
+            draw_distribution(axes, panel)
         for axes in grid[len(panels) :]:
             axes.set_axis_off()
         grid[0].legend(fontsize=8.5, handlelength=1.4, borderaxespad=0.2)
         return svg(figure)
 
 
-def _draw_distribution(axes: Axes, panel: Distribution) -> None:
+def draw_distribution(axes: Axes, panel: Distribution) -> None:
+    """Draw one quantity: the reference filled, the model as a line."""
     width = np.diff(panel.edges)
     reference = panel.reference / (panel.reference.sum() * width)
     model = panel.model / (panel.model.sum() * width)
@@ -148,11 +157,16 @@ def memory(times: Floats, reference: Floats, model: Floats) -> str:
     with themed():
         figure = Figure(figsize=(4.6, 3.1), layout="constrained")
         axes = figure.subplots()
-        axes.axhline(1 / np.e, color=SOFT, linewidth=0.8, linestyle=":")
-        axes.annotate("1/e", (times[-1], 1 / np.e), ha="right", va="bottom", fontsize=8, color=SOFT)
-        axes.plot(times, reference, color=REFERENCE, linewidth=4, alpha=0.3, label="reference")
-        axes.plot(times, model, color=MODEL, linewidth=1.5, label="backmapped")
-        axes.set(xlim=(times[0], times[-1]), ylim=(min(0.0, reference.min(), model.min()), 1.02))
-        axes.set(xlabel="time / ps", ylabel="autocorrelation")
+        draw_memory(axes, times, reference, model)
         axes.legend(fontsize=8.5, loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
         return svg(figure)
+
+
+def draw_memory(axes: Axes, times: Floats, reference: Floats, model: Floats) -> None:
+    """Draw two autocorrelation functions (L,) over times (L,) in ps."""
+    axes.axhline(1 / np.e, color=SOFT, linewidth=0.8, linestyle=":")
+    axes.annotate("1/e", (times[-1], 1 / np.e), ha="right", va="bottom", fontsize=8, color=SOFT)
+    axes.plot(times, reference, color=REFERENCE, linewidth=4, alpha=0.3, label="reference")
+    axes.plot(times, model, color=MODEL, linewidth=1.5, label="backmapped")
+    axes.set(xlim=(times[0], times[-1]), ylim=(min(0.0, reference.min(), model.min()), 1.02))
+    axes.set(xlabel="time / ps", ylabel="autocorrelation")

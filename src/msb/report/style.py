@@ -42,9 +42,11 @@ def themed() -> Iterator[None]:
         yield
 
 
-def svg(figure: Figure) -> str:
+def svg(figure: Figure, transparent: bool = True) -> str:
     """Return a figure as an `<svg>` element; the same figure gives the same text."""
     text = StringIO()
-    figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None}, dpi=150)
+    figure.savefig(
+        text, format="svg", metadata={"Date": None, "Creator": None}, dpi=150, transparent=transparent
+    )
     content = text.getvalue()
     return content[content.index("<svg") :]
