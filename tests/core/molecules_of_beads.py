@@ -25,7 +25,18 @@ def dipeptide() -> MoleculeTemplate:
     """Alanine dipeptide, atom names that repeat between residues."""
     names = "H1 CH3 H2 H3 C O N H CA HA CB HB1 HB2 HB3 C O N H C H1 H2 H3".split()
     bonds = [(0, 1), (1, 2), (1, 3), (1, 4), (4, 5), (4, 6), (6, 7), (6, 8), (8, 9), (8, 10), (10, 11)]
-    bonds += [(10, 12), (10, 13), (8, 14), (14, 15), (14, 16), (16, 17), (16, 18), (18, 19), (18, 20), (18, 21)]
+    bonds += [
+        (10, 12),
+        (10, 13),
+        (8, 14),
+        (14, 15),
+        (14, 16),
+        (16, 17),
+        (16, 18),
+        (18, 19),
+        (18, 20),
+        (18, 21),
+    ]
     return MoleculeTemplate.from_atoms(
         "ADP",
         names,
@@ -56,5 +67,7 @@ def mappings(draw: st.DrawFn, shared: bool = True) -> MappingTemplate:
             atoms.append(order[first - size - 1])  # one atom of the bead before
         weights = tuple(draw(st.lists(st.floats(0.1, 5.0), min_size=len(atoms), max_size=len(atoms))))
         groups.append(BeadGroup(f"B{bead + 1}", tuple(atoms), weights=weights))
-    make = draw(st.sampled_from([MappingTemplate.from_mass, MappingTemplate.from_geometry, MappingTemplate.given]))
+    make = draw(
+        st.sampled_from([MappingTemplate.from_mass, MappingTemplate.from_geometry, MappingTemplate.given])
+    )
     return make(molecule, groups, unlisted="nearest")

@@ -15,9 +15,19 @@ from msb.core.arrays import FloatArray, IntArray
 from msb.core.template import MoleculeTemplate
 from msb.errors import MappingError
 
-__all__ = ["AtomKey", "BeadGroup", "BeadMatrix", "Unlisted", "Weighting", "bead_matrix", "nearest_names"]
+__all__ = [
+    "AtomKey",
+    "BeadGroup",
+    "BeadMatrix",
+    "ResidueKey",
+    "Unlisted",
+    "Weighting",
+    "bead_matrix",
+    "nearest_names",
+]
 
-AtomKey = int | str | tuple[int | str, str]
+ResidueKey = int | str | tuple[int | str, ...]
+AtomKey = int | str | tuple[ResidueKey, str]
 Unlisted = Literal["error", "nearest"]
 Weighting = Literal["mass", "geometry", "given"]
 
@@ -41,7 +51,7 @@ class BeadGroup:
         Relative weights, used where weights are given; all 1 when empty.
     owns : tuple of AtomKey
         Atoms this bead places whoever else names them; weightless unless they stand in `atoms` of some bead.
-    residue : str, int or None
+    residue : ResidueKey or None
         Where atoms without a residue of their own are looked up.
     """
 
@@ -51,7 +61,7 @@ class BeadGroup:
     fractions: tuple[float | None, ...] = ()
     weights: tuple[float, ...] = ()
     owns: tuple[AtomKey, ...] = ()
-    residue: str | int | None = None
+    residue: ResidueKey | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,7 @@ def bead_matrix(
         Position weights proportional to share x mass, to share, or to the groups' own `weights`.
     unlisted : {'error', 'nearest'}
         What happens to atoms that no bead names: refused, or weightless and placed by the bead that is
-        nearest along the bonds (the first bead, of two at equal distance).
+        nearest along the bonds (of several as near, one in the same residue, then the first bead).
 
     Raises
     ------
@@ -107,6 +117,7 @@ def bead_matrix(
     _refuse_empty(atoms, groups, weighting, fractions, sums[:, 0])
     owner = _owners(atoms, groups, members, owned, unlisted)
     residue = np.asarray(atoms.residue_index, dtype=np.int64)[weights.argmax(axis=1)]
+    sums[np.abs(sums - 1) < 1e-12] = 1.0  # weights that were normalised stay what they are
     return BeadMatrix(csr_matrix(weights / sums), csr_matrix(fractions), owner, residue)
 
 
@@ -122,7 +133,7 @@ class _Finder:
         for index, name in enumerate(self.atoms.atom_names):
             self._by_name.setdefault(name, []).append(index)
 
-    def __call__(self, key: AtomKey, residue: str | int | None, bead: str) -> int:
+    def __call__(self, key: AtomKey, residue: ResidueKey | None, bead: str) -> int:
         if isinstance(key, int | np.integer):
             if not 0 <= key < len(self.atoms.atom_names):
                 self.wrong.append(f"atom number {int(key) + 1} of bead {bead} does not exist")
@@ -132,7 +143,8 @@ class _Finder:
         found = [i for i in self._by_name.get(name, ()) if residue is None or self._in(i, residue)]
         if len(found) == 1:
             return found[0]
-        label = name if residue is None else f"{residue}:{name}"
+        where = residue if isinstance(residue, tuple) else (residue,)
+        label = name if residue is None else ":".join(map(str, (*where, name)))
         if found:
             places = ", ".join(self.place(i) for i in found[:6])
             self.wrong.append(f"atom {label} of bead {bead} stands for {places}: name its residue too")
@@ -140,11 +152,15 @@ class _Finder:
             known = [
                 n for i, n in enumerate(self.atoms.atom_names) if residue is None or self._in(i, residue)
             ]
-            hint = nearest_names(name, known) if known else f" (there is no residue {residue})"
+            hint = (
+                nearest_names(name, known) if known else f" (there is no residue {':'.join(map(str, where))})"
+            )
             self.wrong.append(f"atom {label} of bead {bead} is unknown{hint}")
         return 0
 
-    def _in(self, atom: int, residue: str | int) -> bool:
+    def _in(self, atom: int, residue: ResidueKey) -> bool:
+        if isinstance(residue, tuple):
+            return all(self._in(atom, part) for part in residue)
         place, numbers = int(self.atoms.residue_index[atom]), self.atoms.residue_numbers
         if residue == self.atoms.residue_names[place]:
             return True
@@ -257,7 +273,7 @@ def _owners(
                 _refuse(atoms, f"atom {atoms.atom_names[atom]} is owned by two beads, {pair}")
             owner[atom] = bead
     if unlisted == "nearest":
-        owner = _spread(owner, np.asarray(atoms.bonds, dtype=np.int64).reshape(-1, 2))
+        owner = _spread(owner, atoms.bonds, atoms.residue_index, len(groups))
     orphans = np.flatnonzero(owner < 0)
     if len(orphans):
         names = ", ".join(_Finder(atoms).place(int(a)) for a in orphans[:12])
@@ -268,18 +284,22 @@ def _owners(
     return owner
 
 
-def _spread(owner: IntArray, bonds: IntArray) -> IntArray:
-    """Give atoms without owner the owner of their nearest neighbour along the bonds, lowest bead first."""
+def _spread(owner: IntArray, bonds: IntArray, residue: IntArray, n_beads: int) -> IntArray:
+    """Give atoms without owner the owner of their nearest neighbour along the bonds.
+
+    Of several as near, one of the same residue comes first, then the first bead.
+    """
     owner = owner.copy()
     ends = np.concatenate([bonds, bonds[:, ::-1]])
     while True:
         edge = ends[(owner[ends[:, 0]] >= 0) & (owner[ends[:, 1]] < 0)]
         if not len(edge):
             return owner
-        offer = np.full(len(owner), len(owner), dtype=np.int64)
-        np.minimum.at(offer, edge[:, 1], owner[edge[:, 0]])
+        offer = np.full(len(owner), 2 * n_beads, dtype=np.int64)
+        stranger = residue[edge[:, 0]] != residue[edge[:, 1]]
+        np.minimum.at(offer, edge[:, 1], owner[edge[:, 0]] + n_beads * stranger)
         reached = np.unique(edge[:, 1])
-        owner[reached] = offer[reached]
+        owner[reached] = offer[reached] % n_beads
 
 
 def _refuse(atoms: MoleculeTemplate, what: str) -> None:

@@ -232,8 +232,7 @@ def _solve_components(
     lengths = part.lengths.to(x.device)[:, parts.bonds]  # [p, C, k]
     every = (frames, copies, len(parts.atoms))
     values = [start, anchors, targets, lengths.expand(frames, -1, -1, -1)]
-    values += [v.expand(*every, *v.shape[1:]) for v in (parts.incidence, parts.weights, parts.response)]
-    values.append(parts.masses.expand(*every, -1))
+    values += [v.expand(*every, *v.shape[1:]) for v in parts.constant]
     portion = max(1, _MEMORY // (parts.row_bytes * copies * len(parts.atoms)))
     solved = [
         solve(System(*(v[first : first + portion].flatten(0, 2) for v in values)), *settings.solver)

@@ -41,6 +41,8 @@ class Components:
         Weights of the moving atoms in the beads.
     response : Tensor (C, n, b)
         M^-1 W^T (W M^-1 W^T)^-1, how the atoms follow the beads alone.
+    gradients, coupling : Tensor (C, c, n), (C, c, c)
+        G, the rows of the weights, each three times, and of the incidence (c = 3 b + k), and G M^-1 G^T.
     masses : Tensor (C, n)
         amu.
     """
@@ -53,6 +55,8 @@ class Components:
     anchors: Tensor
     weights: Tensor
     response: Tensor
+    gradients: Tensor
+    coupling: Tensor
     masses: Tensor
 
     def to(self, device: torch.device) -> Components:
@@ -60,10 +64,22 @@ class Components:
         return Components(**{part.name: getattr(self, part.name).to(device) for part in fields(self)})
 
     @property
+    def constant(self) -> tuple[Tensor, ...]:
+        """What every row needs, in the order of `msb.core.projection_solver.System`."""
+        return (
+            self.incidence,
+            self.weights,
+            self.response,
+            self.gradients,
+            self.coupling,
+            self.masses,
+        )
+
+    @property
     def row_bytes(self) -> int:
         """Memory that solving one copy of one component takes, roughly."""
-        equations = 3 * self.beads.shape[1] + self.bonds.shape[1]
-        return 8 * (9 * self.atoms.shape[1] * equations + 3 * equations**2 + 4 * self.atoms.shape[1] ** 2)
+        equations, n = self.gradients.shape[1:]
+        return 8 * (3 * n * equations + 6 * equations**2 + 4 * n**2)
 
 
 @dataclass(frozen=True)
@@ -206,6 +222,7 @@ def _grouped(
         incidence[np.arange(len(bonds)), places[:, 1]] = -1.0
         weights = template.weights[beads][:, atoms].toarray()
         follow = response(csr_matrix(weights), movable[atoms]).toarray() if len(beads) else weights.T
+        gradients = np.concatenate([weights.repeat(3, axis=0), incidence[:, : len(atoms)]])
         groups[len(atoms), len(fixed), len(beads), len(bonds)].append(
             {
                 "atoms": atoms,
@@ -216,6 +233,8 @@ def _grouped(
                 "anchors": incidence[:, len(atoms) :],
                 "weights": weights,
                 "response": follow,
+                "gradients": gradients,
+                "coupling": gradients / movable[atoms] @ gradients.T,
                 "masses": movable[atoms],
             }
         )

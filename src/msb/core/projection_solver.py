@@ -36,6 +36,8 @@ class System:
         W of the moving atoms.
     response : Tensor (R, n, b)
         M^-1 W^T (W M^-1 W^T)^-1.
+    gradients, coupling : Tensor (R, c, n), (R, c, c)
+        G, the rows of W, each three times, and of the incidence (c = 3 b + k), and G M^-1 G^T.
     masses : Tensor (R, n)
         amu.
     """
@@ -47,6 +49,8 @@ class System:
     incidence: Tensor
     weights: Tensor
     response: Tensor
+    gradients: Tensor
+    coupling: Tensor
     masses: Tensor
 
     def rows(self, chosen: Tensor) -> System:
@@ -151,32 +155,32 @@ def _iterate(system: System, tolerance: float, skip: float, max_iterations: int)
 
 
 def _step(system: System, x: Tensor, bonds: Tensor, restore: bool) -> Tensor:
-    """Take a Newton step (R, n, 3), towards the least displacement or to restore the equations alone."""
-    rows, n, _ = x.shape
-    jacobian = system.incidence[..., None] * bonds[:, :, None, :]  # [r, c, n, 3]
-    off = 0.5 * (bonds.square().sum(-1) - system.lengths.square())
+    """Take a Newton step (R, n, 3), towards the least displacement or to restore the equations alone.
+
+    The gradient of equation c is gradients[c, atom] along directions[c]: x, y or z for a bead, the bond for a
+    bond.  So J A^-1 J^T is the product of G A^-1 G^T and U U^T, entry by entry, and J is never formed.
+    """
+    gradients, masses = system.gradients, system.masses[..., None]
+    directions, off = bonds, 0.5 * (bonds.square().sum(-1) - system.lengths.square())
     if system.has_beads:
-        jacobian = torch.cat([_bead_rows(system.weights), jacobian], dim=1)
+        unit = torch.eye(3, dtype=x.dtype, device=x.device).repeat(len(x), system.targets.shape[1], 1)
+        directions = torch.cat([unit, bonds], dim=1)  # [r, c, 3]
         off = torch.cat([system.missing(x).flatten(1), off], dim=1)
-    flat, off = jacobian.flatten(2), off[..., None]  # [r, c, 3 n], [r, c, 1]
-    moved = (jacobian / system.masses[:, None, :, None]).flatten(2)
-    coupling = moved @ flat.mT
+    angles = directions @ directions.mT  # [r, c, c]
+    coupling = system.coupling * angles
+
+    def along(displacement: Tensor) -> Tensor:
+        return ((gradients @ displacement) * directions).sum(-1)  # J v [r, c]
+
     if restore:
-        return -(moved.mT @ _solve(coupling, off)).view(rows, n, 3)
-    gradient = (system.masses[..., None] * (x - system.start)).flatten(1)[..., None]  # [r, 3 n, 1]
-    multipliers = -_solve(coupling, moved @ gradient)
+        return -(gradients.mT @ (_solve(coupling, off) * directions)) / masses
+    moved = x - system.start
+    multipliers = -_solve(coupling, along(moved))  # [r, c, 1]
     inverse = _inverse(system, multipliers[:, off.shape[1] - bonds.shape[1] :])
-    moved = (inverse[:, None] @ jacobian).flatten(2)
-    slope = gradient + flat.mT @ multipliers
-    second = _solve(moved @ flat.mT, off - moved @ slope)
-    return -(inverse @ slope.view(rows, n, 3)) - (moved.mT @ second).view(rows, n, 3)
-
-
-def _bead_rows(weights: Tensor) -> Tensor:
-    """Jacobian of the beads (R, 3 b, n, 3): the weights (R, b, n), once for each of x, y, z."""
-    rows, beads, n = weights.shape
-    unit = torch.eye(3, dtype=weights.dtype, device=weights.device)
-    return (weights[:, :, None, :, None] * unit[:, None, :]).reshape(rows, 3 * beads, n, 3)
+    follow = inverse @ gradients.mT  # [r, n, c]
+    slope = inverse @ (masses * moved + gradients.mT @ (multipliers * directions))
+    second = _solve((gradients @ follow) * angles, off - along(slope))
+    return -slope - follow @ (second * directions)
 
 
 def _apart(system: System, x: Tensor) -> Tensor:
@@ -190,9 +194,9 @@ def _apart(system: System, x: Tensor) -> Tensor:
 
 
 def _solve(matrix: Tensor, right: Tensor) -> Tensor:
-    """Solve positive systems (R, c, c) for (R, c, 1); one that is nearly singular, nearly."""
+    """Solve positive systems (R, c, c) for (R, c), as columns (R, c, 1); one nearly singular, nearly."""
     ridge = _RIDGE * torch.diag_embed(matrix.diagonal(dim1=-2, dim2=-1))
-    solution, _ = torch.linalg.solve_ex(matrix + ridge, right)
+    solution, _ = torch.linalg.solve_ex(matrix + ridge, right[..., None])
     return cast(Tensor, solution)
 
 

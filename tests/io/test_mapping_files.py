@@ -1,0 +1,425 @@
+"""Mapping files: told apart by content, read, the project's own written; broken ones get a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from msb.core.bead_groups import BeadGroup
+from msb.core.mapping_template import MappingTemplate
+from msb.core.template import MoleculeTemplate
+from msb.core.topology import Topology
+from msb.errors import FileFormatError, MappingError, MsbWarning
+from msb.io.mapping_files import mapping_format, read_mapping, write_mapping
+from msb.io.mapping_formats import parse_deepbackmap
+
+PEPTIDE = MoleculeTemplate.from_atoms(
+    "ACE-ALA",
+    ["CH3", "C", "O", "N", "H", "CA", "HA", "CB", "C", "O", "NO"],
+    bonds=[(0, 1), (1, 2), (1, 3), (3, 4), (3, 5), (5, 6), (5, 7), (5, 8), (8, 9), (8, 10)],
+    elements=list("CCONHCHCCON"),
+    residue_index=[0] * 3 + [1] * 8,
+    residue_names=("ACE", "ALA"),
+    residue_numbers=(7, 8),
+)
+TOPOLOGY = Topology(((PEPTIDE, 2),))
+
+YAML = """
+msb_mapping: 1
+molecules:
+  peptide:
+    unlisted: nearest
+    beads:
+      - {residue: ACE, atoms: C}
+      - name: BB
+        type: P
+        residue: ALA
+        atoms: [N, CA, {atom: C, fraction: 0.25}, {atom: HA, fraction: 0}]
+        owns: CB
+      - name: END
+        atoms: [{atom: [8, C], fraction: 0.5}, {atom: O, residue: ALA}, 11]
+    bonds: [[1, BB], [2, END]]
+    aliases: {P: [Q, R]}
+"""
+
+
+def read(
+    folder: Path, text: str, name: str = "mapping", topology: Topology | None = TOPOLOGY, **options: object
+):
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return read_mapping(path, topology, **options)
+
+
+def refuse(folder: Path, text: str, match: str, topology: Topology | None = TOPOLOGY) -> None:
+    with pytest.raises((MappingError, FileFormatError), match=match):
+        read(folder, text, topology=topology)
+
+
+# --- the project's own -----------------------------------------------------------------------------------
+
+
+def test_yaml(tmp_path: Path) -> None:
+    template = read(tmp_path, YAML)["ACE-ALA"]
+    assert template.bead_names == ("C", "BB", "END")
+    assert template.bead_types == ("C", "P", "END")
+    assert template.aliases == {"P": ("Q", "R")}
+    assert template.bead_bonds.tolist() == [[0, 1], [1, 2]]
+    fractions = template.fractions.toarray()
+    assert fractions[1].tolist() == [0, 0, 0, 1, 0, 1, 0, 0, 0.25, 0, 0]
+    assert fractions[2].tolist() == [0, 0, 0, 0, 0, 0, 0, 0, 0.5, 1, 1]
+    masses = fractions * PEPTIDE.masses
+    np.testing.assert_allclose(template.weights.toarray(), masses / masses.sum(1, keepdims=True))
+    assert template.owner.tolist() == [0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2]
+
+
+def test_yaml_weights(tmp_path: Path) -> None:
+    text = (
+        "msb_mapping: 1\nmolecules:\n  X:\n    weights: %s\n    unlisted: nearest\n    beads:\n      - %s\n"
+    )
+    entry = "{name: B, atoms: [{atom: CA, weight: 3}, {atom: CB, weight: 0.5}, {atom: N}]}"
+    given_ = read(tmp_path, text % ("given", entry))["ACE-ALA"].weights.toarray()[0]
+    np.testing.assert_allclose(given_[[5, 7, 3]], np.array([3, 0.5, 1]) / 4.5)
+    plain = read(tmp_path, text % ("geometry", entry))["ACE-ALA"].weights.toarray()[0]
+    np.testing.assert_allclose(plain[[5, 7, 3]], 1 / 3)
+    forced = read(tmp_path, text % ("mass", entry), weights="geometry")["ACE-ALA"].weights.toarray()[0]
+    np.testing.assert_allclose(forced, plain)
+
+
+def test_words_of_yaml_stay_words(tmp_path: Path) -> None:
+    text = (
+        "msb_mapping: 1\nmolecules:\n  X:\n    unlisted: nearest\n    beads: [{atoms: NO}, {atoms: [CA]}]\n"
+    )
+    assert read(tmp_path, text)["ACE-ALA"].bead_names == ("NO", "CA")
+
+
+@st.composite
+def templates(draw: st.DrawFn) -> MappingTemplate:
+    n = draw(st.integers(3, 7))
+    residues = draw(st.integers(1, 2))
+    names = draw(
+        st.lists(st.sampled_from(["C", "N", "1H", "H'", "NO", "10", "C*", "é"]), min_size=n, max_size=n)
+    )
+    molecule = MoleculeTemplate.from_atoms(
+        draw(st.sampled_from(["MOL", "on", "a b", "12"])),
+        names,
+        bonds=[(i, i + 1) for i in range(n - 1)],
+        elements=["C"] * n,
+        masses=draw(st.lists(st.floats(1, 40), min_size=n, max_size=n)),
+        residue_index=[i * residues // n for i in range(n)],
+        residue_names=draw(st.lists(st.sampled_from(["A", "B"]), min_size=residues, max_size=residues)),
+        residue_numbers=draw(st.lists(st.integers(-3, 9), min_size=residues, max_size=residues, unique=True)),
+    )
+    cut = draw(st.integers(1, n - 1))
+    share = draw(st.floats(0, 1))
+    groups = [
+        BeadGroup("B 1", tuple(range(cut + 1)), "x", (None,) * cut + (share,), tuple(range(1, cut + 2))),
+        BeadGroup("#2", tuple(range(cut, n)), "on", owns=draw(st.sampled_from([(), (0,), (cut,)]))),
+    ]
+    make = draw(
+        st.sampled_from([MappingTemplate.from_mass, MappingTemplate.from_geometry, MappingTemplate.given])
+    )
+    return make(molecule, groups, aliases=draw(st.sampled_from([{}, {"on": ["off", "1"]}])))
+
+
+@given(templates())
+@settings(max_examples=60)
+def test_what_is_written_is_read_back_to_the_bit(tmp_path_factory: pytest.TempPathFactory, template) -> None:
+    path = tmp_path_factory.mktemp("mapping") / "m.yaml"
+    write_mapping(path, template)
+    assert read_mapping(path) == {template.molecule: template}
+
+
+def test_several_molecules_in_a_file(tmp_path: Path) -> None:
+    first = MappingTemplate.from_atoms(PEPTIDE, [0, 5])
+    other = MoleculeTemplate.from_atoms("W", ["OW", "HW1", "HW2"], bonds=[(0, 1), (0, 2)])
+    second = MappingTemplate.from_mass(other, [BeadGroup("W", (0, 1, 2))])
+    write_mapping(tmp_path / "m.yml", {"a": first, "b": second})
+    assert read_mapping(tmp_path / "m.yml") == {"ACE-ALA": first, "W": second}
+    both = Topology(((other, 5), (PEPTIDE, 1)))
+    assert list(read_mapping(tmp_path / "m.yml", both)) == ["W", "ACE-ALA"]
+    assert list(read_mapping(tmp_path / "m.yml", TOPOLOGY)) == ["ACE-ALA"]
+    with pytest.raises(MappingError, match=r"give the file the ending \.yaml"):
+        write_mapping(tmp_path / "m.map", first)
+    with pytest.raises(MappingError, match="several mappings of W"):
+        write_mapping(tmp_path / "m.yaml", [second, second])
+
+
+def test_a_written_file_knows_the_order_of_the_atoms(tmp_path: Path) -> None:
+    write_mapping(tmp_path / "m.yaml", MappingTemplate.from_atoms(PEPTIDE, [0, 5]))
+    names = list(PEPTIDE.atom_names)
+    names[0], names[3] = names[3], names[0]
+    turned = MoleculeTemplate.from_atoms("ACE-ALA", names, bonds=PEPTIDE.bonds, elements=PEPTIDE.elements)
+    with pytest.raises(
+        MappingError, match=r"another order than in the mapping file .atom 1 is CH3 there and N"
+    ):
+        read_mapping(tmp_path / "m.yaml", Topology(((turned, 1),)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "match"),
+    [
+        ("  peptide:", "  peptide: [", "this is not YAML"),
+        ("msb_mapping: 1", "msb_mapping: 2", "format 2 is newer than 1"),
+        ("unlisted: nearest", "unlist: nearest", "unknown keys: unlist .nearest: unlisted"),
+        ("unlisted: nearest", "unlisted: maybe", "'maybe', not error or nearest"),
+        (
+            "unlisted: nearest",
+            "unlisted: error",
+            "3 atoms have no owner, ACE7:CH3, ACE7:O, ALA8:H: no bead",
+        ),
+        ("name: BB", "nome: BB", "bead 2 of peptide has unknown keys: nome .nearest: name"),
+        ("      - name: BB\n        type: P", "      - type: P", "bead 2 of peptide needs a `name`"),
+        ("fraction: 0.25", "fraction: much", "'much', not a number"),
+        ("fraction: 0.25", "fraction: 1.25", "must lie in 0..1"),
+        ("fraction: 0.25", "part: 0.25", "unknown keys: part"),
+        ("[N, CA,", "[N, CE,", r"atom ALA:CE of bead BB is unknown .nearest: C"),
+        ("residue: ACE", "residue: ACX", "there is no residue ACX"),
+        ("{residue: ACE, atoms: C}", "{atoms: C}", "stands for ACE7:C, ALA8:C: name its residue too"),
+        (", 11]", ", 12]", "atom number 12 of bead END does not exist"),
+        ("[1, BB]", "[1, BX]", "bead 'BX' in `bonds` of molecule peptide is unknown"),
+        ("[1, BB]", "[1, 4]", "bead 4 in `bonds`"),
+        ("bonds: [[1, BB], [2, END]]", "bonds: [1]", "`bonds` of molecule peptide must be a list of pairs"),
+        ("aliases: {P: [Q, R]}", "aliases: P", "`aliases` of molecule peptide"),
+        ("aliases: {P: [Q, R]}", "atoms: [[CH3, ACE, 1]]", "`atoms` of molecule peptide must be a list of"),
+    ],
+)
+def test_sentences_about_yaml(tmp_path: Path, old: str, new: str, match: str) -> None:
+    assert old in YAML
+    refuse(tmp_path, YAML.replace(old, new), match)
+
+
+def test_sentences_about_any_file(tmp_path: Path) -> None:
+    refuse(tmp_path, "  \n", "the file is empty")
+    refuse(tmp_path, "a: 1\n", "this is no mapping: neither")
+    refuse(tmp_path, YAML, "does not list them all with their masses: read it together", topology=None)
+    with pytest.raises(FileFormatError, match="there is no such file"):
+        read_mapping(tmp_path / "none.map", TOPOLOGY)
+    (tmp_path / "binary.map").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(FileFormatError, match="cannot be read as text"):
+        read_mapping(tmp_path / "binary.map", TOPOLOGY)
+    water = Topology(((MoleculeTemplate.from_atoms("W", ["OW"]), 1),))
+    refuse(tmp_path, YAML, "maps peptide, which fits none of the molecules .W.*unknown", topology=water)
+
+
+# --- deepBackmap -----------------------------------------------------------------------------------------
+
+DEEP = """[map]
+1 C 1 A          ; shared: half to each of its beads
+1 C 2 B
+2 C 1 A 0.75
+3 O 1 A 0
+4 N 2 B
+5 H 2 B
+6 C_AR 2 B
+7 H_AR 2 B 0
+8 C 2 B
+9 C 2 B
+10 O 2 B
+11 N 2 B
+[/map]
+[align]
+1 2
+[/align]
+[mult]
+2 4
+[/Rult]
+"""
+
+
+def test_deepbackmap(tmp_path: Path) -> None:
+    template = read(tmp_path, DEEP)["ACE-ALA"]
+    assert template.bead_names == ("A1", "B2")
+    assert template.bead_types == ("A", "B")
+    assert template.fractions.toarray()[:, :3].tolist() == [[0.5, 0.75, 0], [0.5, 0, 0]]
+    assert template.owner.tolist() == [0, 0, 0] + [1] * 8
+    parsed = parse_deepbackmap(tmp_path / "mapping")
+    assert (parsed.align, parsed.multiples) == ({0: 1}, {1: 4})
+
+
+def test_the_first_line_owns(tmp_path: Path) -> None:
+    swapped = DEEP.replace(
+        "1 C 1 A          ; shared: half to each of its beads\n1 C 2 B", "1 C 2 B 0\n1 C 1 A"
+    )
+    assert read(tmp_path, swapped)["ACE-ALA"].owner[0] == 1
+
+
+def test_two_columns(tmp_path: Path) -> None:
+    text = "[map]\n" + "".join(f" {i} {1 + i // 6}\n" for i in range(1, 12)) + "[/map]\n"
+    template = read(tmp_path, text)["ACE-ALA"]
+    assert template.bead_names == ("B1", "B2")
+    assert template.owner.tolist() == [0] * 5 + [1] * 6
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "match"),
+    [
+        ("4 N 2 B", "4 N 2", "line 6: 3 columns"),
+        ("4 N 2 B", "4 N x B", "line 6: '4 N x B': atom and bead are whole numbers"),
+        ("4 N 2 B", "0 N 2 B", "line 6: atoms and beads count from 1"),
+        ("3 O 1 A 0", "3 O 1 A 1.5", "line 5: the mass fraction 1.5 must lie in 0..1"),
+        ("4 N 2 B", "2 N 1 A", "line 6: atom 2 stands in bead 1 for the second time"),
+        ("4 N 2 B", "4 N 2 C", "line 6: bead 2 is of type B above and of type C here"),
+        ("4 N 2 B", "4 N 4 C", "bead 3 of 4 has no atoms"),
+        ("4 N 2 B\n", "", "1 atoms have no owner, ALA8:N"),
+        ("11 N 2 B", "12 N 2 B", "it numbers 12 atoms, molecule ACE-ALA has 11"),
+        ("4 N 2 B", "4 H 2 B", "another order than in the mapping file .atom 4 is H there and N here"),
+        ("1 2\n", "1 x\n", "line 16: '1 x': two whole numbers"),
+        ("[/map]", "[/map]\nfoo", "'foo' stands outside of any section"),
+    ],
+)
+def test_sentences_about_deepbackmap(tmp_path: Path, old: str, new: str, match: str) -> None:
+    assert old in DEEP
+    refuse(tmp_path, DEEP.replace(old, new, 1), match)
+
+
+# --- VOTCA -----------------------------------------------------------------------------------------------
+
+XML = """<!-- a comment first -->
+<cg_molecule>
+  <name>cg</name><ident>ACE-ALA</ident>
+  <topology>
+    <cg_beads>
+      <cg_bead><name>A</name><type>TA</type><symmetry>1</symmetry><mapping>a</mapping>
+        <beads> 7:ACE:CH3 7:ACE:C </beads></cg_bead>
+      <cg_bead><name>B</name><type>TB</type><mapping>b</mapping>
+        <beads>8:ALA:CA 8:ALA:C 8:ALA:CB</beads></cg_bead>
+    </cg_beads>
+    <cg_bonded><bond><name>bond</name><beads> A B </beads></bond></cg_bonded>
+  </topology>
+  <maps>
+    <map><name>a</name><weights>12 4</weights></map>
+    <map><name>b</name><weights>1 1 0</weights></map>
+  </maps>
+</cg_molecule>
+"""
+
+
+def test_votca(tmp_path: Path) -> None:
+    template = read(tmp_path, XML, "no_ending")["ACE-ALA"]
+    weights = template.weights.toarray()
+    assert weights[0, :2].tolist() == [0.75, 0.25]
+    assert weights[1, [5, 8]].tolist() == [0.5, 0.5]
+    assert template.bead_bonds.tolist() == [[0, 1]]
+    assert template.owner.tolist() == [0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1]
+
+
+def test_votca_says_what_it_does_not_use(tmp_path: Path) -> None:
+    text = XML.replace("<symmetry>1<", "<symmetry>3<").replace("12 4</weights>", "12 4</weights><d>1 1</d>")
+    with pytest.warns(MsbWarning, match=r"force coefficients.*symmetry"):
+        read(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "match"),
+    [
+        ("</cg_molecule>", "", "not whole XML"),
+        ("cg_molecule", "molecule", "the XML holds a <molecule>"),
+        ("12 4", "12", "bead A has 2 atoms, its map a 1 weights"),
+        ("12 4", "12 x", "weights of map a are not all numbers"),
+        ("12 4", "12 -4", "negative or infinite weight"),
+        ("<mapping>a<", "<mapping>c<", "bead A uses the map c; there are a, b"),
+        ("7:ACE:C ", "ACE:C ", "must be residue number:residue name:atom name"),
+        ("7:ACE:C ", "7:ACE:CX ", "atom 7:ACE:CX of bead A is unknown .nearest: C"),
+        ("7:ACE:C ", "7:ALA:C ", "there is no residue 7:ALA"),
+        (" A B <", " A X <", "lists unknown beads X"),
+        (" A B <", " A B A <", "lists 3 beads, not pairs"),
+        ("<type>TA</type>", "", "<cg_bead> A has no <type>"),
+    ],
+)
+def test_sentences_about_votca(tmp_path: Path, old: str, new: str, match: str) -> None:
+    assert old in XML
+    refuse(tmp_path, XML.replace(old, new), match)
+
+
+# --- Backward --------------------------------------------------------------------------------------------
+
+BACKWARD = """; a comment
+[ molecule ]
+ACE
+[ martini ]
+BB
+[ mapping ]
+charmm36
+[ atoms ]
+  1  CH3  BB
+  2    C  BB
+  3    O  !BB
+[ chiral ]
+  CH3 C O
+[molecule]
+ALA
+[ martini ]
+BB SC1
+[ atoms ]
+  1    N  BB
+  2   HN  BB
+  3   CA  BB BB SC1
+  4   CB  SC1
+  5    C  BB
+  6    O  BB
+[ extra ]
+SCP
+"""
+
+
+def test_backward(tmp_path: Path) -> None:
+    with pytest.warns(MsbWarning, match=r"without atoms: SCP; and without 1 hydrogens.*ALA8:HN"):
+        template = read(tmp_path, BACKWARD)["ACE-ALA"]
+    assert template.bead_names == ("BB", "BB", "SC1")
+    assert template.bead_residue.tolist() == [0, 1, 1]
+    fractions = template.fractions.toarray()
+    np.testing.assert_allclose(fractions[1], [0, 0, 0, 1, 0, 2 / 3, 0, 0, 1, 1, 0])
+    np.testing.assert_allclose(fractions[2], [0, 0, 0, 0, 0, 1 / 3, 0, 1, 0, 0, 0])
+    np.testing.assert_allclose(template.weights.toarray()[2, [5, 7]], [0.25, 0.75])
+    assert template.owner.tolist() == [0, 0, 0, 1, 1, 1, 1, 2, 1, 1, 1]
+    assert template.bead_bonds.tolist() == [[0, 1], [1, 2]]
+
+
+def test_backward_from_a_file_for_each_residue(tmp_path: Path) -> None:
+    head, tail = BACKWARD.split("[molecule]")
+    for name, text in (("ace.map", head), ("ala.map", "[molecule]" + tail)):
+        (tmp_path / name).write_text(text)
+    with pytest.warns(MsbWarning):
+        template = read_mapping([tmp_path / "ace.map", tmp_path / "ala.map"], TOPOLOGY)["ACE-ALA"]
+    with pytest.warns(MsbWarning):
+        assert template == read(tmp_path, BACKWARD)["ACE-ALA"]
+    with pytest.raises(FileFormatError, match=r"residue ACE is mapped in .*ace.map already"):
+        read_mapping([tmp_path / "ace.map", tmp_path / "ace.map"], TOPOLOGY)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "match"),
+    [
+        ("[molecule]\nALA", "[molecule]\nALX", "residues ALA .nearest: ALX. have no mapping among ACE, ALX"),
+        ("  4   CB  SC1", "  4   CG  SC1", "lacks atoms that its mapping names: ALA8:CG"),
+        ("  4   CB  SC1", "  4   CB  SC2", "does not list: SC2 .nearest: SC1"),
+        ("  4   CB  SC1", "  4   CA  SC1", "line 22: atom CA of ALA comes twice"),
+        ("  4   CB  SC1", "  4", r"line 22: a line of \[ atoms \] has a number, a name and beads"),
+        ("  3    O  !BB", "  3    O  !BB BB", "bead BB both with and without weight"),
+        ("[ chiral ]", "[ chiral", "line 12: .* not a whole section header"),
+        ("[ martini ]\nBB SC1", "[ martini ]\nBB SC1 SC2", "bead SC2 has no atoms"),
+        ("ACE\n", "ACE\nACF\n", "one name a section"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::msb.errors.MsbWarning")
+def test_sentences_about_backward(tmp_path: Path, old: str, new: str, match: str) -> None:
+    assert old in BACKWARD
+    refuse(tmp_path, BACKWARD.replace(old, new, 1), match)
+
+
+def test_residues_need_a_topology(tmp_path: Path) -> None:
+    refuse(tmp_path, BACKWARD, "maps residues: read it together with the molecule's topology", topology=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"), [(YAML, "yaml"), (DEEP, "deepbackmap"), (XML, "votca"), (BACKWARD, "backward")]
+)
+@pytest.mark.parametrize("name", ["mapping.map", "mapping.yaml", "mapping"])
+def test_the_content_tells_the_format(tmp_path: Path, text: str, kind: str, name: str) -> None:
+    (tmp_path / name).write_text(text)
+    assert mapping_format(tmp_path / name) == kind
