@@ -168,7 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MSB_DATA", "data")) / "adp")
-    parser.add_argument("--frames", type=int, default=20000)
+    parser.add_argument("--frames", type=int, default=8000)
     parser.add_argument("--segment", type=int, default=1000)
     parser.add_argument("--friction", type=float, default=FRICTION, help="1/ps")
     parser.add_argument("--seed", type=int, default=1)
