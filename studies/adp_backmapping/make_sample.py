@@ -1,6 +1,6 @@
 """Write the bundled sample: 8 ns of the test split, atoms and beads, for the demonstration and the tests.
 
-    MSB_DATA=... python studies/adp_backmapping/make_sample.py [--output FOLDER] [--frames 8000]
+MSB_DATA=... python studies/adp_backmapping/make_sample.py [--output FOLDER] [--frames 8000]
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from msb.core.mapping import Mapping
+from msb.core.topology import Topology
 from msb.data.download import path
 from msb.energy import peptide_system
-from msb.core.topology import Topology
 from msb.io.mapping_files import read_mapping
 from msb.io.trajectory import open_trajectory
 from msb.io.writers import open_writer
@@ -24,6 +24,7 @@ SAMPLES = Path(__file__).parents[2] / "src" / "msb" / "data" / "samples"
 
 
 def main() -> None:
+    """Map the frames and write both trajectories."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, default=SAMPLES)
     parser.add_argument("--frames", type=int, default=8000)
