@@ -67,7 +67,7 @@ class CMAPTorsion(Term):
         """Energy of each configuration, kJ/mol, shape (B,)."""
         table = self._table.on(configuration.positions)
         if not len(self.atoms):
-            return configuration.positions.new_zeros(configuration.positions.shape[0])
+            return configuration.nothing()
         column, places = table["start"], []
         for first, stride in ((0, table["size"]), (4, torch.ones_like(table["size"]))):
             bonds = (

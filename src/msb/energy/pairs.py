@@ -135,7 +135,7 @@ class Partners:
         pairs = self.pairs(configuration)
         chunk = max(1, CHUNK // positions.shape[0]) if pairs.frame is None else CHUNK
         forget = len(pairs) > chunk and positions.requires_grad and torch.is_grad_enabled()
-        total = torch.zeros(positions.shape[0], dtype=torch.float64, device=positions.device)
+        total = configuration.nothing().to(torch.float64)
         for start in range(0, len(pairs), chunk):
             part = pairs[start : start + chunk]
             if forget:  # intermediate results are computed again when gradients are taken

@@ -69,6 +69,10 @@ class Configuration:
             raise EnergyError("a force of this system is periodic: give the box of the configurations")
         return self.box
 
+    def nothing(self) -> Tensor:
+        """Zero energy of each configuration, with gradient zero, kJ/mol, shape (B,)."""
+        return self.positions[:, :0].sum(dim=(1, 2))
+
 
 class Term(ABC):
     """One force of a system.
@@ -111,7 +115,7 @@ class BondedTerm(Term):
     def energy(self, configuration: Configuration) -> Tensor:
         """Energy of each configuration, kJ/mol, shape (B,)."""
         if not len(self.atoms):
-            return configuration.positions.new_zeros(configuration.positions.shape[0])
+            return configuration.nothing()
         values = self.interactions(configuration, self.parameters.on(configuration.positions))
         return values.sum(-1)
 

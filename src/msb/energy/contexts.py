@@ -1,0 +1,143 @@
+"""OpenMM contexts: made on the right platform, asked for finite states, and told which atoms are worst."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from msb.errors import EnergyError
+
+__all__ = ["Snapshot", "make_context", "snapshot", "worst_atoms"]
+
+_SMALL = 200  # atoms; below, the Reference platform is quicker than the CPU one
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """State of a context.
+
+    Parameters
+    ----------
+    positions, forces : float array (N, 3)
+        nm, kJ/mol/nm.
+    energy : float
+        kJ/mol.
+    """
+
+    positions: Floats
+    forces: Floats
+    energy: float
+
+    @property
+    def finite(self) -> bool:
+        """Whether no number is NaN or infinite."""
+        return bool(
+            np.isfinite(self.energy) and np.isfinite(self.positions).all() and np.isfinite(self.forces).all()
+        )
+
+    @property
+    def strongest(self) -> float:
+        """Largest force on an atom, kJ/mol/nm; infinite where one is not finite."""
+        sizes = np.linalg.norm(self.forces, axis=1)
+        return float(sizes.max(initial=0.0)) if np.isfinite(sizes).all() else float("inf")
+
+
+def make_context(
+    system: Any, integrator: Any = None, box: Floats | None = None, platform: str | None = None
+) -> Any:
+    """Context of a System.
+
+    Parameters
+    ----------
+    system : openmm.System
+    integrator : openmm.Integrator, optional
+        Default: one that is never stepped.
+    box : float array (3, 3), optional
+        Row vectors, nm.
+    platform : str, optional
+        Default: Reference for less than 200 atoms, CPU else.  The CPU platform uses as many threads as
+        ``$OPENMM_CPU_THREADS`` says, and sums forces in a fixed order.
+
+    Returns
+    -------
+    openmm.Context
+
+    Raises
+    ------
+    EnergyError
+        If the platform is not there, or OpenMM refuses the system.
+    """
+    import openmm
+    from openmm import unit
+    from openmm.app.internal.unitcell import reducePeriodicBoxVectors
+
+    name = platform or ("Reference" if system.getNumParticles() < _SMALL else "CPU")
+    properties = {}
+    if name == "CPU":
+        properties["DeterministicForces"] = "true"
+        if "OPENMM_CPU_THREADS" in os.environ:
+            properties["Threads"] = os.environ["OPENMM_CPU_THREADS"]
+    if box is not None:
+        system.setDefaultPeriodicBoxVectors(*reducePeriodicBoxVectors(box * unit.nanometer))
+    try:
+        chosen = openmm.Platform.getPlatformByName(name)
+        return openmm.Context(system, integrator or openmm.VerletIntegrator(0.001), chosen, properties)
+    except openmm.OpenMMException as error:
+        raise EnergyError(f"OpenMM cannot evaluate this system on its {name} platform: {error}") from error
+
+
+def snapshot(context: Any, positions: Floats | None = None) -> Snapshot:
+    """State of a context, at given positions or where it is.
+
+    Parameters
+    ----------
+    context : openmm.Context
+    positions : float array (N, 3), optional
+        nm.
+
+    Returns
+    -------
+    Snapshot
+        Its energy is NaN where OpenMM finds a coordinate to be NaN.
+    """
+    import openmm
+
+    if positions is not None:
+        context.setPositions(positions)
+    try:
+        state = context.getState(positions=True, forces=True, energy=True)
+    except openmm.OpenMMException:  # "Particle coordinate is NaN"
+        nothing = np.full((context.getSystem().getNumParticles(), 3), np.nan)
+        return Snapshot(nothing, nothing, float("nan"))
+    return Snapshot(
+        state.getPositions(asNumpy=True)._value,
+        state.getForces(asNumpy=True)._value,
+        state.getPotentialEnergy()._value,
+    )
+
+
+def worst_atoms(state: Snapshot, names: Sequence[str] | None = None, number: int = 5) -> str:
+    """The atoms with the largest forces, in words.
+
+    Parameters
+    ----------
+    state : Snapshot
+    names : sequence of str, optional
+        Of all atoms; default: their indices.
+    number : int
+
+    Returns
+    -------
+    str
+        Like ``"ALA2-CB (3.1e+07 kJ/mol/nm), atom 4 (...)"``, the worst first.
+    """
+    sizes = np.linalg.norm(state.forces, axis=1)
+    order = np.argsort(-np.where(np.isnan(sizes), np.inf, sizes), kind="stable")[:number]
+    return ", ".join(f"{names[k] if names else f'atom {k}'} ({sizes[k]:.1e} kJ/mol/nm)" for k in order)
