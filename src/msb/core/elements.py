@@ -36,7 +36,8 @@ COVALENT_RADII: dict[str, float] = _table(_RADII, 1e-3)
 _ONE_LETTER = frozenset("HCNOFPSI")
 _TWO_LETTERS = frozenset({"CL", "BR", "SI", "NA", "LI", "MG", "ZN", "FE", "SE", "RB", "CS"})
 _NUMBERED_TYPE = re.compile(r"[A-Za-z]{3,}\d*_\d+")  # "opls_135" says a force field, not an element
-_EXACT, _CLOSE, _REPARTITIONED_HYDROGEN = 0.015, 0.1, 4.2  # amu
+_EXACT, _CLOSE = 0.015, 0.1  # amu
+_HEAVIEST = {"H": 4.2, "C": 16.5}  # amu; a hydrogen made heavy, a united CH4
 
 
 def normalise_symbol(symbol: str) -> str:
@@ -61,7 +62,7 @@ def guess_element(name: str, atom_type: str = "", mass: float = 0.0) -> str:
 
     The mass decides where it fits the name or the type ("CA" of 12.011 is carbon, of 40.08 calcium); then the
     name's letters do, unless the mass is too heavy for them, which is how a bead is told from an atom. Heavy
-    hydrogens (up to 4.2 amu) and the lightened atoms that carry them are allowed for.
+    hydrogens (up to 4.2 amu), the lightened atoms that carry them, and united CH, CH2, CH3 are allowed for.
 
     Parameters
     ----------
@@ -117,5 +118,5 @@ def _from_letters(word: str) -> str:
 def _mass_allows(symbol: str, mass: float) -> bool:
     if mass <= 0.0:
         return True
-    heaviest = _REPARTITIONED_HYDROGEN if symbol == "H" else STANDARD_MASSES[symbol] + 0.5
+    heaviest = _HEAVIEST.get(symbol, STANDARD_MASSES[symbol] + 0.5)
     return mass <= heaviest

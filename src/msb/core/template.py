@@ -206,23 +206,20 @@ class MoleculeTemplate(BondedStructure):
 
     @cached_property
     def spanning_tree(self) -> SpanningTree:
-        """A tree over the bonds, for making the molecule whole; virtual sites hang on their residue."""
-        bare = [
-            atom
-            for atom, around in enumerate(self.neighbours)
-            if not around and self.elements[atom] == NO_ELEMENT
-        ]
-        sites = {atom: host for atom in bare if (host := self._host(atom)) is not None}
+        """A tree over the bonds, to make the molecule whole; virtual sites hang on what makes them."""
         linked = [list(around) for around in self.neighbours]
-        for atom, host in sites.items():
-            linked[atom].append(host)
-            linked[host].append(atom)
+        made_of = {e.atoms[0]: e.atoms[1] for e in self.interactions if e.kind.startswith("virtual_sites")}
+        for site, around in enumerate(self.neighbours):
+            if not around and self.elements[site] == NO_ELEMENT:
+                host = made_of.get(site, self._bonded_in_residue_of(site))
+                if host is not None:
+                    linked[site].append(host)
+                    linked[host].append(site)
         return spanning_tree(linked)
 
-    def _host(self, site: int) -> int | None:
-        """Return the first bonded atom of a virtual site's residue, if there is one."""
-        residue = np.flatnonzero(self.residue_index == self.residue_index[site]).tolist()
-        return next((atom for atom in residue if self.neighbours[atom]), None)
+    def _bonded_in_residue_of(self, atom: int) -> int | None:
+        residue = np.flatnonzero(self.residue_index == self.residue_index[atom]).tolist()
+        return next((other for other in residue if self.neighbours[other]), None)
 
     @cached_property
     def content_hash(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -171,6 +171,15 @@ class MoleculeType:
                 raise line.error(f"atom {word} is none of the {len(self.atoms)} atoms of {self.name}")
         return tuple(atoms)
 
+    def _elements(self, kinds: Sequence[AtomType | None]) -> list[str]:
+        """Return the elements; where some particle without a mass can be no atom, none of them is one."""
+        elements = [_element(atom, kind) for atom, kind in zip(self.atoms, kinds, strict=True)]
+        sites = {e.atoms[0] for _, e in self.entries if e.kind.startswith("virtual_sites")}
+        unknown = {n for n, kind in enumerate(kinds) if kind is None and self.atoms[n].mass is None}
+        if any(elements[n] == NO_ELEMENT for n in unknown - sites):
+            elements = [NO_ELEMENT if n in unknown else symbol for n, symbol in enumerate(elements)]
+        return elements
+
     def template(self, types: Mapping[str, AtomType], tables: TypeTables) -> MoleculeTemplate:
         """Return the molecule, with what its atom types and bonded types say where it says nothing.
 
@@ -186,7 +195,7 @@ class MoleculeType:
         MoleculeTemplate
         """
         kinds = [types.get(atom.type) for atom in self.atoms]
-        elements = [_element(atom, kind) for atom, kind in zip(self.atoms, kinds, strict=True)]
+        elements = self._elements(kinds)
         masses, charges = [], []
         for atom, kind, element in zip(self.atoms, kinds, elements, strict=True):
             by_type = kind.mass if kind else STANDARD_MASSES.get(element, 0.0)
@@ -219,8 +228,8 @@ class MoleculeType:
 
 def _element(atom: _Atom, kind: AtomType | None) -> str:
     mass = atom.mass if atom.mass is not None else kind.mass if kind else 0.0
-    if kind and (kind.particle in ("V", "D", "S") or (kind.particle == "A" and mass == 0.0 == kind.mass)):
-        return NO_ELEMENT
+    if (kind or atom.mass is not None) and (mass == 0.0 or (kind and kind.particle != "A")):
+        return NO_ELEMENT  # a virtual site or a shell
     if kind and kind.atomic_number in _SYMBOLS and mass > 0.0:
         return _SYMBOLS[kind.atomic_number]
     return guess_element(atom.name, atom.type, mass)
