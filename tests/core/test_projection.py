@@ -362,3 +362,15 @@ def test_shapes_and_masses_are_checked() -> None:
     same = MappingTemplate.from_mass(chain(2), [BeadGroup("A", (0, 1)), BeadGroup("B", (0, 1))])
     with pytest.raises(MappingError, match="not independent"):
         Mapping([same], Topology(((chain(2), 1),))).project(np.zeros((2, 3)), np.zeros((2, 3)))
+
+
+def test_no_frame_knows_of_another() -> None:
+    """A frame far from the origin, where float32 is coarse, leaves the others as they are alone."""
+    molecule = dipeptide()
+    mapping = Mapping([MappingTemplate.from_atoms(molecule, BACKBONE)], Topology(((molecule, 1),)))
+    good, pairs = relaxed_dipeptide(2), hydrogens(molecule)
+    start = (good + 1e-6 * np.random.default_rng(0).normal(size=good.shape)).astype(np.float32)
+    start[1] += 50
+    beads, constraints = mapping.beads(start), (pairs, lengths_of(good[0], pairs))
+    both = mapping.project(start, beads, constraints).positions
+    assert (both[0] == mapping.project(start[0], beads[0], constraints).positions).all()

@@ -172,10 +172,10 @@ class Mapping:
             )
         frames = x.shape[:-2]
         start, goal = (v.double().reshape(-1, *v.shape[-2:]) for v in (x, target))
-        largest = float(start.detach().abs().max()) if start.numel() else 0.0
-        rounding = largest * max(torch.finfo(v.dtype).eps for v in (x, target))
+        largest = start.detach().abs().flatten(1).amax(1)  # of each frame, so that no frame knows of another
+        rounding = largest * (_ROUNDING * max(torch.finfo(v.dtype).eps for v in (x, target)))
         plans = self._plan(constraints)
-        settings = Settings(tolerance, _ROUNDING * rounding, max_iterations)
+        settings = Settings(tolerance, rounding, max_iterations)
         moved, met = project_blocks(plans, start, goal, settings)
         square = (moved - start).square().sum(-1)
         parts = (

@@ -60,16 +60,11 @@ class Block:
 
 @dataclass(frozen=True)
 class Settings:
-    """Tolerance of beads and bonds, rounding of the input (both nm), and the most iterations."""
+    """Tolerance of beads and bonds, rounding of each frame's input (F,), both nm; the most iterations."""
 
     tolerance: float
-    rounding: float
+    rounding: Tensor
     max_iterations: int
-
-    @property
-    def solver(self) -> tuple[float, float, int]:
-        """Tolerance, what is good enough to start with, and the most iterations."""
-        return 0.1 * self.tolerance, self.tolerance + self.rounding, self.max_iterations
 
 
 @dataclass(frozen=True)
@@ -211,7 +206,7 @@ def _project(part: BlockPlan, atoms: Tensor, targets: Tensor, settings: Settings
     missing = targets - plan.weights(x) if spread else targets
     start = x
     if plan.linear is not None:
-        met = missing.detach() * (missing.detach().abs() <= settings.rounding)
+        met = missing.detach() * (missing.detach().abs() <= settings.rounding[:, None, None, None])
         x = x + plan.linear(missing - met)  # what is met to rounding stays as it is
     for components in plan.components:
         moved, met = _solve_components(components, part, start, missing, settings)
@@ -234,9 +229,12 @@ def _solve_components(
     values = [start, anchors, targets, lengths.expand(frames, -1, -1, -1)]
     values += [v.expand(*every, *v.shape[1:]) for v in parts.constant]
     portion = max(1, _MEMORY // (parts.row_bytes * copies * len(parts.atoms)))
+    enough = (settings.tolerance + settings.rounding).repeat_interleave(copies * len(parts.atoms))
+    enough = enough.split(portion * copies * len(parts.atoms))  # type: ignore[no-untyped-call]
+    limits = (0.1 * settings.tolerance, settings.max_iterations)
     solved = [
-        solve(System(*(v[first : first + portion].flatten(0, 2) for v in values)), *settings.solver)
-        for first in range(0, frames, portion)
+        solve(System(*(v[first : first + portion].flatten(0, 2) for v in values)), skip, *limits)
+        for first, skip in zip(range(0, frames, portion), enough, strict=True)
     ]
     moved, met = concatenate([m for m, _ in solved], 0), concatenate([c for _, c in solved], 0)
     return moved.reshape(start.shape), met.reshape(frames, -1).all(1)

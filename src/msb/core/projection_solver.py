@@ -80,7 +80,7 @@ class System:
         return x - self.response @ self.missing(x) if self.has_beads else x
 
 
-def solve(system: System, tolerance: float, skip: float, max_iterations: int) -> tuple[Tensor, Tensor]:
+def solve(system: System, skip: Tensor, tolerance: float, max_iterations: int) -> tuple[Tensor, Tensor]:
     """Find x that meets all equations with the least sum of m |x - start|^2.
 
     Newton's method on the Karush-Kuhn-Tucker equations: in each step the bonds and beads are linearised
@@ -91,10 +91,10 @@ def solve(system: System, tolerance: float, skip: float, max_iterations: int) ->
     Parameters
     ----------
     system : System
+    skip : Tensor (R,)
+        nm; rows that start no further off than this are left as they are.
     tolerance : float
         nm, for beads and bond lengths.
-    skip : float
-        nm; rows that start no further off than this are left as they are.
     max_iterations : int
 
     Returns
@@ -107,7 +107,7 @@ def solve(system: System, tolerance: float, skip: float, max_iterations: int) ->
     if system.lengths.shape[1] == 1 and not system.has_beads:
         return _single_bonds(system, skip)
     with torch.no_grad():
-        x, converged = _iterate(system, tolerance, skip, max_iterations)
+        x, converged = _iterate(system, skip, tolerance, max_iterations)
     values = (system.start, system.anchors, system.targets)
     if torch.is_grad_enabled() and any(value.requires_grad for value in values):
         step = _step(system, x, system.bonds(x), restore=False)
@@ -115,19 +115,19 @@ def solve(system: System, tolerance: float, skip: float, max_iterations: int) ->
     return x, converged
 
 
-def _single_bonds(system: System, skip: float) -> tuple[Tensor, Tensor]:
+def _single_bonds(system: System, skip: Tensor) -> tuple[Tensor, Tensor]:
     """Stretch bonds that stand alone, each end by its share of the inverse masses."""
     start = _apart(system, system.start)
     vectors = system.bonds(start)
     length = torch.linalg.vector_norm(vectors, dim=-1)
     share = (system.incidence / system.masses[:, None]).mT  # [r, n, k]
     share = share / (system.incidence @ share)
-    stretch = (system.lengths / length - 1.0) * ((length - system.lengths).detach().abs() > skip)
+    stretch = (system.lengths / length - 1.0) * ((length - system.lengths).detach().abs() > skip[:, None])
     x = start + share @ (stretch[..., None] * vectors)
     return x, torch.ones(len(x), dtype=torch.bool, device=x.device)
 
 
-def _iterate(system: System, tolerance: float, skip: float, max_iterations: int) -> tuple[Tensor, Tensor]:
+def _iterate(system: System, skip: Tensor, tolerance: float, max_iterations: int) -> tuple[Tensor, Tensor]:
     x = system.start.clone()
     converged = system.residual(x, system.bonds(x)) <= skip
     active = (~converged).nonzero()[:, 0]
