@@ -36,10 +36,11 @@ myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 
 autosummary_generate = True
-autosummary_ignore_module_all = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings give types with shapes
 autodoc_default_options = {"members": True, "show-inheritance": True}
+# `MoleculeTemplate` or `n_atoms` as a type in a docstring may mean several things; full names are exact.
+suppress_warnings = ["ref.python"]
 napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True

@@ -81,7 +81,7 @@ class System:
 
 
 def solve(system: System, skip: Tensor, tolerance: float, max_iterations: int) -> tuple[Tensor, Tensor]:
-    """Find x that meets all equations with the least sum of m |x - start|^2.
+    """Find x that meets all equations with the least sum of ``m |x - start|^2``.
 
     Newton's method on the Karush-Kuhn-Tucker equations: in each step the bonds and beads are linearised
     together, the multipliers are those of least squares, and the curvature of the bonds enters through

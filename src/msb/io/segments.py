@@ -55,7 +55,7 @@ class SegmentedWriter:
     """A trajectory of K pieces that advance together, resumable after every step.
 
     Piece k is a stretch of consecutive frames; with K = 1 it is the whole trajectory. A step adds some frames
-    (possibly none) to each piece. How the frames are divided into steps never changes the result.
+    (possibly none) to each piece. How the frames are divided into steps never changes the result::
 
         with SegmentedWriter("AA.xtc", topology, {"seed": 7, "cg": sha}, pieces=2, resume=True) as writer:
             while writer.frames_done != [500, 500]:
