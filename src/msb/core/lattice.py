@@ -115,7 +115,7 @@ def check_boxes(boxes: FloatArray) -> BoolArray:
         A box is not finite or has no volume; the message names it.
     """
     periodic = np.asarray(np.abs(boxes).sum(axis=(-2, -1)) > 0)
-    finite = np.isfinite(boxes).all(axis=(-2, -1))
+    finite = np.asarray(np.isfinite(boxes).all(axis=(-2, -1)))
     cells = np.where(finite[:, None, None], boxes, 0.0)
     flat = np.abs(np.linalg.det(cells)) <= _FLAT * np.linalg.norm(cells, axis=-1).prod(axis=-1)
     bad = ~finite | (periodic & flat)

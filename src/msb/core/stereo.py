@@ -9,7 +9,8 @@ of their own: the middle CH of an atactic chain, or two substituted atoms of one
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from itertools import count
 from typing import Any
 
 from msb.core.arrays import Array, is_tensor, namespace_of
@@ -40,9 +41,9 @@ def equivalence_classes(labels: Sequence[Hashable], neighbours: Neighbours) -> l
     members: dict[int, set[int]] = defaultdict(set)
     for atom, colour in enumerate(colours):
         members[colour].add(atom)
-    touched = set(range(len(labels)))
+    touched, fresh = set(range(len(labels))), count(len(numbers))
     while touched:
-        moves = _splits(touched, colours, members, neighbours)
+        moves = _splits(touched, colours, members, neighbours, fresh)
         for atom, colour in moves:
             members[colours[atom]].discard(atom)
             colours[atom] = colour
@@ -52,7 +53,11 @@ def equivalence_classes(labels: Sequence[Hashable], neighbours: Neighbours) -> l
 
 
 def _splits(
-    touched: set[int], colours: list[int], members: dict[int, set[int]], neighbours: Neighbours
+    touched: set[int],
+    colours: list[int],
+    members: dict[int, set[int]],
+    neighbours: Neighbours,
+    fresh: Iterator[int],
 ) -> list[tuple[int, int]]:
     """Return (atom, new colour) for the atoms that leave their class; those not touched keep its name."""
 
@@ -63,7 +68,6 @@ def _splits(
     for atom in sorted(touched):
         groups[colours[atom]][signature(atom)].append(atom)
     moves: list[tuple[int, int]] = []
-    fresh = max(members, default=-1) + 1
     for colour, group in groups.items():
         if sum(map(len, group.values())) < len(members[colour]):
             stays = signature(next(atom for atom in members[colour] if atom not in touched))
@@ -71,8 +75,8 @@ def _splits(
             stays = max(group, key=lambda key: len(group[key]))
         for key, atoms in group.items():
             if key != stays:
-                moves.extend((atom, fresh) for atom in atoms)
-                fresh += 1
+                colour_of_group = next(fresh)
+                moves.extend((atom, colour_of_group) for atom in atoms)
     return moves
 
 
