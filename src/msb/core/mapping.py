@@ -132,8 +132,8 @@ class Mapping:
         """Move the atoms as little as possible so that their beads are the given ones.
 
         Minimises ``sum_i m_i |x_i - positions_i|^2`` subject to W x = beads and ``|x_i - x_j| = length`` for
-        the constrained bonds, all solved together (Newton iterations on the multipliers, in float64, molecule by
-        molecule).  Weightless atoms follow their beads through constrained bonds only: without constraints
+        the constrained bonds, all solved together (Newton iterations on the multipliers, in float64, molecule
+        by molecule).  Weightless atoms follow their beads through constrained bonds only: without constraints
         the bonds to them, and those between beads, change.  A bond between two atoms that are beads by
         themselves has the length the beads give it, and is left out.  Frames that are met stay as they are.
 
