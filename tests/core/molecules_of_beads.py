@@ -23,20 +23,32 @@ def chain(n: int, masses: np.ndarray | None = None) -> MoleculeTemplate:
 
 def dipeptide() -> MoleculeTemplate:
     """Alanine dipeptide, atom names that repeat between residues."""
-    names = "H1 CH3 H2 H3 C O N H CA HA CB HB1 HB2 HB3 C O N H C H1 H2 H3".split()
-    bonds = [(0, 1), (1, 2), (1, 3), (1, 4), (4, 5), (4, 6), (6, 7), (6, 8), (8, 9), (8, 10), (10, 11)]
-    bonds += [
-        (10, 12),
-        (10, 13),
-        (8, 14),
-        (14, 15),
-        (14, 16),
-        (16, 17),
-        (16, 18),
-        (18, 19),
-        (18, 20),
-        (18, 21),
+    names = [
+        "H1",
+        "CH3",
+        "H2",
+        "H3",
+        "C",
+        "O",
+        "N",
+        "H",
+        "CA",
+        "HA",
+        "CB",
+        "HB1",
+        "HB2",
+        "HB3",
+        "C",
+        "O",
+        "N",
+        "H",
+        "C",
+        "H1",
+        "H2",
+        "H3",
     ]
+    parents = [1, None, 1, 1, 1, 4, 4, 6, 6, 8, 8, 10, 10, 10, 8, 14, 14, 16, 16, 18, 18, 18]
+    bonds = [(parent, atom) for atom, parent in enumerate(parents) if parent is not None]
     return MoleculeTemplate.from_atoms(
         "ADP",
         names,
@@ -52,7 +64,7 @@ BACKBONE = (4, 6, 8, 10, 14, 16)
 
 @st.composite
 def mappings(draw: st.DrawFn, shared: bool = True) -> MappingTemplate:
-    """Mappings of random chains: by mass, by geometry or with weights given; with and without shared atoms."""
+    """Mappings of random chains: by mass, by geometry or with weights given; with shared atoms or not."""
     sizes = draw(st.lists(st.integers(1, 4), min_size=1, max_size=4))
     gap = draw(st.integers(0, 2))
     n = sum(sizes) + gap
@@ -67,7 +79,6 @@ def mappings(draw: st.DrawFn, shared: bool = True) -> MappingTemplate:
             atoms.append(order[first - size - 1])  # one atom of the bead before
         weights = tuple(draw(st.lists(st.floats(0.1, 5.0), min_size=len(atoms), max_size=len(atoms))))
         groups.append(BeadGroup(f"B{bead + 1}", tuple(atoms), weights=weights))
-    make = draw(
-        st.sampled_from([MappingTemplate.from_mass, MappingTemplate.from_geometry, MappingTemplate.given])
-    )
+    ways = [MappingTemplate.from_mass, MappingTemplate.from_geometry, MappingTemplate.given]
+    make = draw(st.sampled_from(ways))
     return make(molecule, groups, unlisted="nearest")

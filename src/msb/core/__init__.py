@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from msb.core.bead_groups import BeadGroup
 from msb.core.box import bonds_across, image_shifts, make_whole, minimum_image, volume, wrap
 from msb.core.elements import COVALENT_RADII, NO_ELEMENT, STANDARD_MASSES, guess_element
 from msb.core.features import LinearMean, bead_features, choose_frame
@@ -27,6 +28,7 @@ __all__ = [
     "COVALENT_RADII",
     "NO_ELEMENT",
     "STANDARD_MASSES",
+    "BeadGroup",
     "Interaction",
     "InternalCoordinates",
     "LinearMean",
