@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import os
 import sys
 import tempfile
 import traceback
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         say("interrupted; a command that has --resume goes on from here with it")
         return 130
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output left: nothing more to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # its reader left: nothing more to say
     except OSError as error:
         say(f"error: {_system_error(error)}")
     except MemoryError:
