@@ -125,8 +125,8 @@ def _given_bonds(universe: MDAnalysis.Universe) -> IntArray:
 
 
 def _guessed_bonds(universe: MDAnalysis.Universe, elements: list[str]) -> IntArray:
-    trajectory = getattr(universe, "_trajectory", None)
-    if trajectory is None:
+    placed = getattr(universe, "_trajectory", None) is not None and np.ptp(universe.atoms.positions) > 0
+    if not placed:  # no coordinates, or all of them where a new Universe puts them
         return np.empty((0, 2), dtype=np.int64)
     box = universe.trajectory.ts.triclinic_dimensions
     return bonds_from_distances(
