@@ -49,7 +49,7 @@ def test_beads_and_rigid_bonds_are_exact(model, centres):
 
 
 def test_stereochemistry_survives(model, centres):
-    """The side of the alpha hydrogen is that of the simulation in nearly every frame of this short training."""
+    """Even a short training puts CB on its side of CA in nearly every frame."""
     atoms = model.backmap(centres.beads[1800:2000], seed=3)
 
     def side(x):
