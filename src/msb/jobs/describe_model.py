@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as MappingOf
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ def describe_model(path_or_name: str | Path) -> ModelDescription:
         "molecules": molecules,
         "atoms": str(topology.n_atoms),
         "beads": f"{mapping.n_beads}: {' '.join(names[:24])}{' …' if len(names) > 24 else ''}",
+        "trained on": _training(bundle.config),
         "force field": ", ".join(bundle.force_field_xml) or "none",
         "size": f"{size / 1e6:.2f} MB, bundle format {bundle.format_version}",
     }
@@ -73,6 +75,15 @@ def describe_model(path_or_name: str | Path) -> ModelDescription:
         "files": bundle.files,
     }
     return ModelDescription(headline, details, bundle.card)
+
+
+def _training(config: MappingOf[str, Any]) -> str:
+    """Return frame spacing and temperature of the training data, which every method's configuration has."""
+    data = config.get("data", {})
+    told = [
+        f"{data[key]:g} {unit}" for key, unit in (("lag", "ps a frame"), ("temperature", "K")) if key in data
+    ]
+    return ", ".join(told) or "not said"
 
 
 def model_identity(path_or_name: str | Path) -> str:

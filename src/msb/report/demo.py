@@ -260,7 +260,7 @@ def _numbers(result: DemoResult) -> Section:
     rows = []
     for c in result.comparisons:
         s = c.score
-        cells = [f"{mean:.4g} ± {spread:.3g}" for mean, spread in zip(c.means, c.spreads, strict=True)]
+        cells = [f"{mean:.3g} ± {spread:.2g}" for mean, spread in zip(c.means, c.spreads, strict=True)]
         cells += [f"{value:.4f}" for value in (s.js, s.floor, s.excess)]
         interval = f"{s.low:.4f} … {s.high:.4f}"
         verdict = "within" if c.good else "outside"
