@@ -80,10 +80,11 @@ def reference() -> Reference:
     def evaluate(
         system: Any, positions: np.ndarray, box: np.ndarray | None = None
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        names = {}
+        names: dict[int, str] = {}
         for group, force in enumerate(system.getForces()):
             force.setForceGroup(group)
-            names[group] = force.getName()
+            before = sum(f.getName() == force.getName() for f in system.getForces()[:group])
+            names[group] = f"{force.getName()} {before + 1}" if before else force.getName()
         context = openmm.Context(
             system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatform("Reference")
         )
@@ -110,11 +111,14 @@ def assert_agrees(reference) -> Callable[..., Energy]:
         energy = Energy.from_openmm(system, **options)
         wanted, wanted_forces = reference(system, positions, box)
         boxes = None if box is None else torch.as_tensor(np.array(box, dtype=np.float64))
-        got = energy.terms(torch.as_tensor(positions), boxes)
+        x = torch.as_tensor(positions).requires_grad_(True)
+        got = energy.terms(x, boxes)
         for name, values in got.items():
             scale = np.maximum(np.abs(wanted[name]), 1.0)
-            np.testing.assert_array_less(np.abs(values.numpy() - wanted[name]) / scale, 1e-5, err_msg=name)
-        forces = energy.forces(torch.as_tensor(positions), boxes).numpy()
+            np.testing.assert_array_less(
+                np.abs(values.detach().numpy() - wanted[name]) / scale, 1e-5, err_msg=name
+            )
+        forces = -torch.autograd.grad(sum(got.values()).sum(), x)[0].numpy()
         scale = max(np.abs(wanted_forces).max(), 1.0)
         np.testing.assert_array_less(np.abs(forces - wanted_forces), 1e-4 * scale)
         return energy

@@ -92,7 +92,7 @@ def test_parameter_offsets_count_at_their_defaults(fluid, assert_agrees):
 @pytest.mark.parametrize("method", [NB.PME, NB.Ewald, NB.LJPME])
 def test_ewald_sums_are_refused_or_replaced(fluid, method):
     system = lennard_jones(method)
-    with pytest.raises(EnergyError, match="Ewald or PME.*reaction_field_for_pme"):
+    with pytest.raises(EnergyError, match=r"Ewald or PME.*reaction_field_for_pme"):
         Energy.from_openmm(system)
     x, box = torch.as_tensor(fluid), torch.as_tensor(CUBE)
     replaced = Energy.from_openmm(system, reaction_field_for_pme=True)(x, box)

@@ -48,12 +48,25 @@ def test_translation_and_rotation_change_nothing(dipeptide, dipeptide_positions)
     torch.testing.assert_close(energy(x @ rotation + 3.0), energy(x), rtol=1e-9, atol=1e-9)
 
 
+def test_modes_of_torch_change_nothing(dipeptide, dipeptide_positions):
+    energy = Energy.from_openmm(peptide_system(dipeptide.topology))
+    x = torch.as_tensor(dipeptide_positions, dtype=torch.float32)
+    with torch.inference_mode():
+        wanted = energy(x).clone()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(energy(x), wanted)
+    leaf = x.clone().requires_grad_(True)
+    energy(leaf).sum().backward()  # what was kept in inference mode serves gradients too
+    torch.testing.assert_close(-leaf.grad, energy.forces(x))
+
+
 def test_wrong_shapes_are_refused(dipeptide):
     energy = Energy.from_openmm(peptide_system(dipeptide.topology))
     with pytest.raises(EnergyError, match=r"22 atoms.*\(4, 21, 3\)"):
         energy(torch.zeros(4, 21, 3))
-    with pytest.raises(EnergyError, match="floating point"):
-        energy(torch.zeros(4, 22, 3, dtype=torch.long))
+    for dtype in (torch.long, torch.bfloat16):
+        with pytest.raises(EnergyError, match="float32 or float64"):
+            energy(torch.zeros(4, 22, 3, dtype=dtype))
     with pytest.raises(EnergyError, match="box must have shape"):
         energy(torch.zeros(4, 22, 3), torch.ones(3))
 

@@ -69,10 +69,11 @@ class Table:
         """
         key = (like.dtype, like.device)
         if key not in self._cast:
-            self._cast[key] = {
-                name: column.to(like) if column.is_floating_point() else column.to(like.device)
-                for name, column in self._columns.items()
-            }
+            with torch.inference_mode(False):  # what is kept must serve gradients later on
+                self._cast[key] = {
+                    name: column.to(like.device, like.dtype if column.is_floating_point() else None)
+                    for name, column in self._columns.items()
+                }
         return self._cast[key]
 
     def __getitem__(self, name: str) -> Tensor:

@@ -98,7 +98,7 @@ class Relaxer:
         """Minimise one frame; arguments as for :func:`minimise`."""
         frame = _Frame(self._prepared, positions, beads, box)
         state, steps, improved = self._descend(frame, frame.start, stages, max_steps, tolerance, all_bonds)
-        return self._result(frame, state.positions, steps, improved)
+        return self._result(frame, state.positions, steps, improved, all_bonds)
 
     def thermal(
         self,
@@ -126,9 +126,9 @@ class Relaxer:
                 system, current, temperature, steps, timestep, friction, seed, frame.box, self._platform
             )
             if done == steps:
-                return self._result(frame, good.positions, taken + done, True)
+                return self._result(frame, good.positions, taken + done, True, constrain)
         self._warn(f"dynamics failed after {done} of {steps} steps; the last good state is kept", last)
-        return self._result(frame, good.positions if done else current, taken + done, False)
+        return self._result(frame, good.positions if done else current, taken + done, False, constrain)
 
     def _descend(
         self,
@@ -175,8 +175,10 @@ class Relaxer:
         system.addForce(bead_springs(self._prepared.weights, frame.beads, constants))
         return system
 
-    def _result(self, frame: _Frame, positions: Floats, steps: int, succeeded: bool) -> Relaxed:
-        context = self._context(frame, 1.0, False)
+    def _result(
+        self, frame: _Frame, positions: Floats, steps: int, succeeded: bool, all_bonds: bool
+    ) -> Relaxed:
+        context = self._context(frame, 1.0, all_bonds)
         before, after = (_field_energy(context, state) for state in (frame.start, positions))
         away = np.linalg.norm(self._prepared.weights @ positions - frame.beads, axis=1)
         rms, most = float(np.sqrt(np.mean(away**2))), float(away.max(initial=0.0))

@@ -125,7 +125,10 @@ class Energy:
             kJ/mol; the key is the force's name, numbered from the second of a name on.
         """
         configuration, leading = self._configuration(positions, box)
-        return {name: term.energy(configuration).reshape(leading) for name, term in self._terms.items()}
+        with torch.autocast(
+            positions.device.type, enabled=False
+        ):  # energies are differences of large numbers
+            return {name: term.energy(configuration).reshape(leading) for name, term in self._terms.items()}
 
     def forces(self, positions: Tensor, box: Tensor | None = None) -> Tensor:
         """Minus the gradient of the total energy; arguments as for the total.
@@ -150,9 +153,9 @@ class Energy:
 
     def _configuration(self, positions: Tensor, box: Tensor | None) -> tuple[Configuration, torch.Size]:
         """Positions and boxes with one leading axis, and the leading shape they had."""
-        if positions.shape[-2:] != (self.n_atoms, 3) or not positions.is_floating_point():
+        if positions.shape[-2:] != (self.n_atoms, 3) or positions.dtype not in (torch.float32, torch.float64):
             raise EnergyError(
-                f"the energy is of {self.n_atoms} atoms: positions must be floating point and have shape "
+                f"the energy is of {self.n_atoms} atoms: positions must be float32 or float64 and have shape "
                 f"(..., {self.n_atoms}, 3), got {tuple(positions.shape)} of {positions.dtype}"
             )
         leading = positions.shape[:-2]
