@@ -104,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
     lines = [
         "# Results",
         "",
-        "Written by `summary.py` from what `run.py` measured. Divergences are given as excess over the floor,",
+        "Written by `summary.py` from what `run.py` measured. Divergences are excess over the floor, in",
         "nats; other rows in their unit; **bold** where the bar is missed. Definitions: README.md.",
         "",
         "![Excess on the test split](out/results.png)",
