@@ -11,7 +11,7 @@ from msb.analysis.circular import (
     relaxation_time,
     wrap_about,
 )
-from msb.analysis.divergence import Excess, excess, excess_of_bins, js
+from msb.analysis.divergence import Excess, excess, excess_of_bins, excess_of_counts, js
 from msb.analysis.free_energy import free_energy, free_energy_profile, free_energy_surface, histogram_2d
 from msb.analysis.histograms import bin_edges, bin_numbers, histogram
 from msb.analysis.motion import local_displacements, local_positions
@@ -38,6 +38,7 @@ __all__ = [
     "compare_timescales",
     "excess",
     "excess_of_bins",
+    "excess_of_counts",
     "free_energy",
     "free_energy_profile",
     "free_energy_surface",

@@ -17,7 +17,7 @@ from msb.analysis.bootstrap import block_numbers, centred_interval
 from msb.analysis.histograms import Outliers, bin_numbers
 from msb.errors import TrajectoryError
 
-__all__ = ["Excess", "excess", "excess_of_bins", "js"]
+__all__ = ["Excess", "excess", "excess_of_bins", "excess_of_counts", "js"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -163,7 +163,43 @@ def excess_of_bins(
             f"test and reference must cover the same frames, but have {' and '.join(map(str, lengths))}: cut "
             "the longer one"
         )
-    counts = np.stack([_block_counts(values, n_bins, blocks) for values in sets])  # [set, block, parity, bin]
+    counts = [_block_counts(values, n_bins, blocks) for values in sets]
+    return excess_of_counts(*counts, replicates=replicates, seed=seed)
+
+
+def excess_of_counts(
+    test: IntArray,
+    reference: IntArray,
+    second: IntArray | None = None,
+    *,
+    replicates: int = 200,
+    seed: int = 0,
+) -> Excess:
+    """:func:`excess` of values already counted block by block, as a stream over long trajectories does.
+
+    Parameters
+    ----------
+    test, reference, second : int array (K, 2, B)
+        Counts in B bins, in K contiguous blocks of frames, even and odd frames apart.
+    replicates, seed : int
+        Of the block bootstrap.
+
+    Returns
+    -------
+    Excess
+
+    Raises
+    ------
+    TrajectoryError
+        If the shapes differ or all counts of a set are zero.
+    """
+    sets = [np.asarray(values) for values in (test, reference, second) if values is not None]
+    shapes = {values.shape for values in sets}
+    if len(shapes) > 1 or sets[0].ndim != 3 or sets[0].shape[1] != 2:
+        raise TrajectoryError(
+            f"counts must have one shape (blocks, 2, bins), got {' and '.join(map(str, sorted(shapes)))}"
+        )
+    counts = np.stack(sets)  # [set, block, parity, bin]
     divergence, floor = (float(score) for score in _scores(counts.sum(1)))
     paired, apart = _weights(counts.shape[1], replicates, seed)
     weights = np.stack([paired, paired, apart][: len(sets)])
