@@ -1,6 +1,6 @@
 """How long `msb --help` takes, beside an empty Python and beside importing torch.
 
-    python benchmarks/cli_startup.py [--repeats 20]
+    python benchmarks/cli_startup.py [--repeats 20 | --smoke]
 
 Prints CPU seconds (user + system) and the ratios; `msb --help` should stay under half a second.
 """
@@ -32,7 +32,9 @@ def main() -> None:
     """Measure in turn, so that a busy machine slows all alike."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=20)
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--smoke", action="store_true", help="once each, to see that it runs")
+    args = parser.parse_args()
+    repeats = 1 if args.smoke else args.repeats
     times: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for _ in range(repeats):
         for name, words in COMMANDS.items():

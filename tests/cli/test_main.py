@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -126,6 +127,7 @@ def test_a_reader_that_leaves_is_no_error() -> None:
         capture_output=True,
         text=True,
         check=True,
+        env={**os.environ, "MSB_DATA": ""},
     )
     assert done.stderr == ""
     assert done.stdout
