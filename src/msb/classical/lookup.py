@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,12 +31,17 @@ class LookupBackmapper(FrameMethod):
     method: ClassVar[str] = "lookup"
     library: Tensor | None = None
 
+    @cached_property
+    def _known(self) -> tuple[Tensor, cKDTree]:
+        """The library's beads (K, M, 3), and the tree over their distances."""
+        known: Tensor = self.mapping.beads(self.library)
+        return known, cKDTree(_distances(known))
+
     def place(self, beads: Tensor) -> Tensor:
         """Superposed library frames (F, N, 3) for frames of beads (F, M, 3), nm."""
         if self.library is None:
             raise ValueError("the model has no library")
-        known: Tensor = self.mapping.beads(self.library)
-        tree = cKDTree(_distances(known))
+        known, tree = self._known
         count = min(_CANDIDATES, len(known))
         _, near = tree.query(_distances(beads), k=count, workers=1)
         candidates = known[torch.as_tensor(np.reshape(near, (len(beads), count)))]  # [f, k, m, 3]
