@@ -29,7 +29,7 @@ from rows import Row, table, verdict
 HERE = Path(__file__).resolve().parent
 METHYL_PS = 28.0
 """Relaxation time of the beta methyl in the whole 300 K run; 20 % of it gives 26.2 ps."""
-OWN_ROWS = ("order of", "chirality", "amide", "peptide", "broken", "beads")
+OWN_ROWS = ("order of", "chirality", "amide", "peptide", "broken", "beads", "drift")
 """Rows that a test with beads of its own is judged by; the others compare it with a run of other beads."""
 FULL = {"replicates": 200, "blocks": 50, "seed": 0}
 SMOKE = {"replicates": 10, "blocks": 10, "seed": 0}

@@ -59,7 +59,7 @@ def job_of(name: str, data: Path, smoke: bool) -> Job:
     if name == "long":
         times = 1 if smoke else -(-LONG // len(x))
         x = np.concatenate([x] * times)[: 600 if smoke else LONG]
-        return Job(x[:, BEADS], x, segments=1)
+        return Job(x[:, BEADS], x, segments=1, paired=False)
     return Job(x[: 600 if smoke else len(x), BEADS], x[: 600 if smoke else len(x)])
 
 

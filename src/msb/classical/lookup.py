@@ -34,6 +34,8 @@ class LookupBackmapper(FrameMethod):
     @cached_property
     def _known(self) -> tuple[Tensor, cKDTree]:
         """The library's beads (K, M, 3), and the tree over their distances."""
+        if self.library is None:
+            raise ValueError("the model has no library")
         known: Tensor = self.mapping.beads(self.library)
         return known, cKDTree(_distances(known))
 
