@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import time
 from collections.abc import Callable
@@ -63,6 +64,24 @@ def test_kill_and_resume_give_the_same_weights(msb: Callable, config: Path, tmp_
     os.waitpid(child, 0)
     assert checkpoint.exists()
     assert not (tmp_path / "cut" / "model").exists(), "the run ended before it could be killed"
+    assert msb(*words, "--resume").code == 0
+    weights = [tmp_path / run / "model" / "model.safetensors" for run in ("whole", "cut")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+
+@pytest.mark.parametrize("room", [2_000, 60_000])
+def test_a_full_disk_is_a_sentence_and_loses_nothing(
+    msb: Callable, refused: Callable, config: Path, tmp_path: Path, room: int
+) -> None:
+    assert msb("train", config, "-o", tmp_path / "whole", "--device", "cpu").code == 0
+    words = ["train", config, "-o", tmp_path / "cut", "--device", "cpu"]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        sentence = refused(*words)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert "could not be written" in sentence
     assert msb(*words, "--resume").code == 0
     weights = [tmp_path / run / "model" / "model.safetensors" for run in ("whole", "cut")]
     assert weights[0].read_bytes() == weights[1].read_bytes()

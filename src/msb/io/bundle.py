@@ -181,13 +181,14 @@ def write_bundle(
 
 
 def _save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
-    save_file({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}, path)
+    # Bytes first: what safetensors says of a full disk is no OSError, and would not become a sentence.
+    path.write_bytes(save({name: t.detach().cpu().contiguous().clone() for name, t in tensors.items()}))
 
 
 def _save_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     files: dict[str, dict[str, NDArray[Any]]] = {}
     for name, array in arrays.items():
@@ -200,7 +201,7 @@ def _save_arrays(folder: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
             raise BundleError(f"{folder}: array '{name}' is of type {value.dtype}; only numbers are stored.")
         files.setdefault(stem, {})[key] = value
     for stem, content in files.items():
-        save_file(content, folder / f"{stem}.safetensors")
+        (folder / f"{stem}.safetensors").write_bytes(save(content))
 
 
 def _versions() -> dict[str, str]:

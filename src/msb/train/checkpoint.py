@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 from torch import nn
 
 from msb.errors import ConfigError
-from msb.io.atomic import atomic_path, atomic_write_text
+from msb.io.atomic import atomic_write_bytes, atomic_write_text
 
 __all__ = ["load_checkpoint", "save_checkpoint", "truncate_log", "write_log"]
 
@@ -23,18 +24,25 @@ def save_checkpoint(
     state: dict[str, Any],
     fingerprint: str,
 ) -> None:
-    """Write everything that a run needs to go on, atomically."""
-    with atomic_path(path) as temporary:
-        torch.save(
-            {
-                "fingerprint": fingerprint,
-                "module": module.state_dict(),
-                "average": average.state_dict(),
-                "optimiser": optimiser.state_dict(),
-                "state": dict(state),
-            },
-            temporary,
-        )
+    """Write everything that a run needs to go on, atomically.
+
+    Raises
+    ------
+    MsbError
+        If it cannot be written; the checkpoint before it stays.
+    """
+    content = io.BytesIO()  # what torch says of a full disk is no OSError: only whole bytes go to the file
+    torch.save(
+        {
+            "fingerprint": fingerprint,
+            "module": module.state_dict(),
+            "average": average.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "state": dict(state),
+        },
+        content,
+    )
+    atomic_write_bytes(path, content.getvalue())
 
 
 def load_checkpoint(path: Path, fingerprint: str) -> dict[str, Any]:
