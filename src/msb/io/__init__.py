@@ -5,7 +5,6 @@ from __future__ import annotations
 from msb.io.atomic import atomic_folder, atomic_path, atomic_write_json, atomic_write_text, file_sha256
 from msb.io.bundle import Bundle, read_bundle, shipped_models, write_bundle
 from msb.io.gro import read_gro
-from msb.io.mapping_files import read_mapping, write_mapping
 from msb.io.segments import SegmentedWriter
 from msb.io.trajectory import Frames, Trajectory, open_trajectory
 from msb.io.writers import TrajectoryWriter, concatenate, open_writer
@@ -26,8 +25,6 @@ __all__ = [
     "open_writer",
     "read_bundle",
     "read_gro",
-    "read_mapping",
     "shipped_models",
     "write_bundle",
-    "write_mapping",
 ]
