@@ -90,6 +90,10 @@ class InternalCounter:
         self._rows = {kind: [k for k, t in enumerate(self.terms) if t.kind == kind] for kind in KINDS}
         self._width = max(len(edges) - 1 for edges in self.edges.values())
 
+    def nothing(self) -> tuple[IntArray, FloatArray]:
+        """Return counts and moments of no frames, to add to."""
+        return np.zeros((len(self.terms), self._width), dtype=np.int64), np.zeros((len(self.terms), 3))
+
     def count(self, positions: ArrayLike, boxes: ArrayLike | None = None) -> tuple[IntArray, FloatArray]:
         """Count some frames.
 
@@ -109,8 +113,7 @@ class InternalCounter:
         """
         x = checked_positions(positions, self.topology)
         x = x if boxes is None else make_whole(x, np.asarray(boxes, dtype=np.float64), self.topology)
-        counts = np.zeros((len(self.terms), self._width), dtype=np.int64)
-        moments = np.zeros((len(self.terms), 3))
+        counts, moments = self.nothing()
         for kind, rows in self._rows.items():
             if not rows:
                 continue
@@ -182,8 +185,7 @@ def internal_distributions(
     """
     counter, x = InternalCounter(topology, terms, bins), checked_positions(positions, topology)
     cells = None if boxes is None else np.broadcast_to(np.asarray(boxes), (len(x), 3, 3))
-    counts: IntArray = np.zeros((len(counter.terms), counter._width), dtype=np.int64)
-    moments: FloatArray = np.zeros((len(counter.terms), 3))
+    counts, moments = counter.nothing()
     for first in range(0, len(x), chunk):
         part = slice(first, first + chunk)
         new = counter.count(x[part], None if cells is None else cells[part])
