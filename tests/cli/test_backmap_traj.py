@@ -45,7 +45,7 @@ def test_it_writes_atoms_and_says_so(
     said = msb("backmap-traj", *beads, "-m", model, "-o", tmp_path / "aa.xtc", "--seed", 7)
     assert said.code == 0
     assert f"{tmp_path}/aa.xtc: 40 frames of 22 atoms" in said.out
-    assert "300 K" in said.out
+    assert "300 K (the model's training temperature)" in said.out
     assert said.err == ""  # no progress bar where nobody watches
     atoms = open_trajectory(tmp_path / "aa.pdb", tmp_path / "aa.xtc")
     assert (atoms.n_frames, atoms.n_atoms, atoms.timestep) == (40, 22, 1.0)

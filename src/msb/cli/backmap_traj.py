@@ -76,6 +76,9 @@ def run(args: argparse.Namespace) -> int:
             identity=model_identity(args.model),
         )
     lines = [f"{path}: {result.n_frames} frames of {result.n_atoms} atoms" for path in result.outputs]
-    lines.append(f"{result.temperature:g} K, {result.frames_per_second:.0f} frames/s, seed {args.seed}")
+    whose = "" if args.temperature else " (the model's training temperature)"
+    lines.append(
+        f"{result.temperature:g} K{whose}, {result.frames_per_second:.0f} frames/s, seed {args.seed}"
+    )
     report(vars(result), lines, args.json)
     return 0
