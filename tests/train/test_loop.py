@@ -35,7 +35,7 @@ class Line:
         return {"square": (self.module(self.x[indices]) - self.y[indices] - noise).square().mean()}
 
     def validate(self):
-        return {"score": float((self.module(self.x) - self.y).square().mean())}
+        return {"score": float((self.module(self.x) - self.y).square().mean().detach())}
 
 
 class Killed(Exception):
