@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from msb.analysis.bootstrap import block_numbers, centred_interval
-from msb.errors import ConfigError, TrajectoryError
+from msb.analysis.transitions import lag_in_frames, usable_runs, warn_low_share
+from msb.errors import TrajectoryError
 
 __all__ = [
     "ImpliedTimescales",
@@ -41,7 +42,8 @@ class ImpliedTimescales:
     timescales : ndarray (L, K)
         ps, slowest first.
     low, high : ndarray (L, K)
-        95 % block-bootstrap interval, ps; equal to `timescales` when no replicates were asked for.
+        95 % interval, ps, of a block bootstrap or of a posterior; equal to `timescales` when neither was
+        asked for.
     active : ndarray (L,)
         Share of the transitions inside the largest connected set.
     """
@@ -51,6 +53,11 @@ class ImpliedTimescales:
     low: FloatArray
     high: FloatArray
     active: FloatArray
+
+    @property
+    def resolved(self) -> NDArray[np.bool_]:
+        """Which timescales (L, K) are longer than two lags; shorter ones have decayed between two looks."""
+        return np.asarray(self.timescales > 2.0 * self.lags[:, None])
 
 
 def torsion_features(torsions: ArrayLike) -> FloatArray:
@@ -152,23 +159,22 @@ def implied_timescales(
     Raises
     ------
     TrajectoryError
-        If a trajectory is not longer than a lag or its connected set has too few states.
+        If no trajectory is longer than a lag, the connected set has too few states, or a label is negative.
     ConfigError
         If a lag is not a positive multiple of the timestep.
     """
-    runs = [np.asarray(run, dtype=np.int64) for run in states]
-    n_states = 1 + max(int(run.max()) for run in runs)
+    steps = [lag_in_frames(lag, timestep) for lag in lags]
     generator = np.random.default_rng(seed)
     rows = []
-    for lag in lags:
-        step = round(lag / timestep)
-        if step < 1 or abs(step * timestep - lag) > 1e-6 * timestep:
-            raise ConfigError(f"a lag of {lag} ps is no positive multiple of the timestep, {timestep} ps")
+    for step in steps:
+        runs, _ = usable_runs(states, step)
+        n_states = 1 + max(int(run.max()) for run in runs)
         counts = np.concatenate([_block_counts(run, step, n_states, blocks) for run in runs])
         estimate, share = _timescales(counts.sum(0), step, n_timescales)
         drawn = _replicates(counts, step, n_timescales, replicates, generator)
         low, high = centred_interval(estimate, drawn) if len(drawn) else (estimate, estimate)
         rows.append((estimate, low, high, share))
+    warn_low_share({step: row[3] for step, row in zip(steps, rows, strict=True)})
     table = [np.array(column) for column in zip(*rows, strict=True)]
     return ImpliedTimescales(
         lags=np.asarray(lags, dtype=np.float64),
@@ -239,8 +245,6 @@ def _replicates(
 
 def _block_counts(run: IntArray, step: int, n_states: int, blocks: int) -> IntArray:
     """Transition counts (K, S, S) at a lag, sliding window, by the block a transition starts in."""
-    if len(run) <= step + 1:
-        raise TrajectoryError(f"a lag of {step} frames needs a longer trajectory than {len(run)} frames")
     block = block_numbers(len(run) - step, blocks)
     cells = (block * n_states + run[:-step]) * n_states + run[step:]
     n_blocks = int(block[-1]) + 1
