@@ -23,6 +23,7 @@ COMMANDS = {
     "backmap-traj": "msb.cli.backmap_traj",
     "map": "msb.cli.map_beads",
     "train": "msb.cli.train",
+    "compare": "msb.cli.compare",
     "info": "msb.cli.info",
     "data": "msb.cli.data",
     "demo": "msb.cli.demo",
