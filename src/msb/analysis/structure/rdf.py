@@ -306,7 +306,7 @@ def radial_distributions(
 
 
 def relative_l1(test: ArrayLike, reference: ArrayLike) -> float:
-    """Return the difference of two histograms: sum |test - reference| / sum reference.
+    """Return the difference of two histograms: ``sum |test - reference| / sum reference``.
 
     Parameters
     ----------
