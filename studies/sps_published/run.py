@@ -1,6 +1,6 @@
 """Measure the published polystyrene trajectories again and compare with every published figure.
 
-    MSB_DATA=... python run.py            # 78 frames a set: about two minutes
+    MSB_DATA=... python run.py            # 78 frames a set: 30 s on one core
     MSB_DATA=... python run.py --smoke    # 8 frames: every row, no verdict
 
 Writes ``out/results.json`` (a smoke run only where ``--output`` says) and exits 1 if a figure is missed.

@@ -38,7 +38,7 @@ def test_md_in_place_of_the_model_scores_zero(study: Study, msb_data: Path) -> N
     measure = study("sps_published", "measure")
     data = msb_data / "sps"
     system = measure.read_system(data)
-    reference = measure.load(data, 568, system, 4)["md"]
+    reference = measure.load(data, 568, system, 8)["md"]
     found = measure.figures(system, {"md": reference, "deepbackmap": reference})
     compared = {row: figure for (row, column), figure in found.items() if figure.excess is not None}
     assert len(compared) == 13
