@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import MDAnalysis
 import mdtraj
@@ -100,6 +101,10 @@ def test_groups_add_up(gas):
         PairGroups.by_type(labels, [("A", "X")])
     with pytest.raises(ConfigError, match="has no atoms"):
         PairGroups.between(300, {"none": a & b})
+    with pytest.raises(ConfigError, match="do not fit a system of 300"):
+        PairGroups.between(300, {"far": [300]})
+    with pytest.raises(TrajectoryError, match="do not fit 1 frames"):
+        radial_distributions(x[:1], topology, boxes, EDGES)
     assert relative_l1([3, 1], [2, 2]) == 0.5
     with pytest.raises(TrajectoryError, match="is empty"):
         relative_l1([1], [0])
@@ -171,6 +176,16 @@ def test_serial_and_multiprocessing_agree(peptide):
     for name in a:
         assert np.abs(a[name].counts - plain[name].counts).sum() <= 2  # float32 of Å or nm
     assert c[topology.templates[0].name].contour.error is not None
+
+
+def test_memory_does_not_grow_with_frames(peptide):
+    peaks = []
+    for stop in (5, 25, 250):  # the first loads what is loaded once
+        tracemalloc.start()
+        InternalDistributions(*peptide).run(stop=stop)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < peaks[1] + 50_000  # frame numbers and times
 
 
 def test_one_frame_none_and_not_finite(peptide):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from msb.analysis.structure.chains import (
     ChainStatistics,
     Mean,
@@ -29,9 +31,11 @@ from msb.analysis.structure.stereo import (
     inverted_centres,
     tacticity,
 )
-from msb.analysis.structure.streams import ChainDimensions, InternalDistributions, NonbondedStructure
 from msb.analysis.structure.terms import KINDS, Term, bonded_terms, fold_improper, term_values
 from msb.analysis.structure.totals import intramolecular_energies, total_energies
+
+if TYPE_CHECKING:
+    from msb.analysis.structure.streams import ChainDimensions, InternalDistributions, NonbondedStructure
 
 __all__ = [
     "BINS",
@@ -73,3 +77,14 @@ __all__ = [
     "topology_differences",
     "total_energies",
 ]
+
+_STREAMS = frozenset({"ChainDimensions", "InternalDistributions", "NonbondedStructure"})
+
+
+def __getattr__(name: str) -> Any:
+    """Import the MDAnalysis analyses when they are asked for: MDAnalysis takes its time to load."""
+    if name in _STREAMS:
+        from msb.analysis.structure import streams
+
+        return getattr(streams, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -184,7 +184,7 @@ def internal_distributions(
         There is no frame, or atoms do not fit the topology.
     """
     counter, x = InternalCounter(topology, terms, bins), checked_positions(positions, topology)
-    cells = None if boxes is None else np.broadcast_to(np.asarray(boxes), (len(x), 3, 3))
+    cells = None if boxes is None else np.stack(frame_boxes(boxes, len(x)))  # type: ignore[arg-type]
     counts, moments = counter.nothing()
     for first in range(0, len(x), chunk):
         part = slice(first, first + chunk)
@@ -211,3 +211,16 @@ def checked_positions(positions: ArrayLike, topology: Topology) -> FloatArray:
             f"{int(np.argmax(bad))} (counted from 0): leave them out or repair the file"
         )
     return x
+
+
+def frame_boxes(boxes: ArrayLike | None, n_frames: int) -> list[FloatArray | None]:
+    """Return one box (3, 3) a frame, or None for each, from boxes (F, 3, 3), one box, or None."""
+    if boxes is None:
+        return [None] * n_frames
+    cells = np.asarray(boxes, dtype=np.float64)
+    if cells.shape not in ((3, 3), (n_frames, 3, 3)):
+        raise TrajectoryError(
+            f"boxes of shape {cells.shape} do not fit {n_frames} frames: "
+            f"({n_frames}, 3, 3) or (3, 3) is needed"
+        )
+    return list(np.broadcast_to(cells, (n_frames, 3, 3)))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from msb.analysis.structure.distributions import checked_positions
-from msb.analysis.structure.pairs import NearPairs, NonbondedPairs
+from msb.analysis.structure.distributions import checked_positions, frame_boxes
+from msb.analysis.structure.pairs import NearPairs, NonbondedPairs, atom_mask
 from msb.core.topology import Topology
 from msb.errors import EnergyError
 
@@ -231,7 +231,7 @@ def lennard_jones_energies(
         topology.molecule_index,
         topology.n_molecules,
     )
-    cells = [None] * len(x) if boxes is None else np.broadcast_to(np.asarray(boxes), (len(x), 3, 3))
+    cells = frame_boxes(boxes, len(x))
     found: dict[str, list[FloatArray]] = {name: [] for name in masks}
     for frame, box in zip(x, cells, strict=True):
         pairs = finder.find(frame, box, cutoff)
@@ -246,7 +246,6 @@ def selection_masks(selections: Mapping[str, ArrayLike] | None, n_atoms: int) ->
         return {"all": None}
     masks: dict[str, BoolArray | None] = {}
     for name, atoms in selections.items():
-        mask = np.zeros(n_atoms, dtype=bool)
-        mask[np.asarray(atoms)] = True
+        mask = atom_mask(atoms, n_atoms, name)
         masks[name] = None if mask.all() else mask
     return masks

@@ -199,3 +199,21 @@ def uniform_bins(values: FloatArray, edges: FloatArray) -> IntArray:
     number -= values < guarded[number + 1]
     number[values == edges[-1]] = bins - 1
     return number
+
+
+def atom_mask(atoms: ArrayLike, n_atoms: int, name: str) -> NDArray[np.bool_]:
+    """Return a mask (N,) of atoms given as a mask or as indices.
+
+    Raises
+    ------
+    ConfigError
+        There are none, or they are not of this system; `name` says whose.
+    """
+    mask = np.zeros(n_atoms, dtype=bool)
+    try:
+        mask[np.asarray(atoms)] = True
+    except IndexError:
+        raise ConfigError(f"group {name!r}: its atoms do not fit a system of {n_atoms} atoms") from None
+    if not mask.any():
+        raise ConfigError(f"group {name!r} has no atoms: choose some")
+    return mask

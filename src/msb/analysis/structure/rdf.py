@@ -9,8 +9,8 @@ from itertools import combinations_with_replacement
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from msb.analysis.structure.distributions import checked_positions
-from msb.analysis.structure.pairs import NearPairs, NonbondedPairs, uniform_bins
+from msb.analysis.structure.distributions import checked_positions, frame_boxes
+from msb.analysis.structure.pairs import NearPairs, NonbondedPairs, atom_mask, uniform_bins
 from msb.core.box import volume
 from msb.core.topology import Topology
 from msb.errors import ConfigError, TrajectoryError
@@ -93,7 +93,7 @@ class PairGroups:
         for row, (name, chosen) in zip(sides, selections.items(), strict=True):
             both = chosen if isinstance(chosen, tuple) else (chosen, chosen)
             for side, atoms in zip(row, both, strict=True):
-                _mark(side, np.asarray(atoms), name)
+                side[:] = atom_mask(atoms, n_atoms, name)
         patterns, class_of = np.unique(sides.reshape(-1, n_atoms).T, axis=0, return_inverse=True)
         one, other = patterns.reshape(len(patterns), -1, 2).transpose(2, 1, 0)
         members = one[:, :, None] & other[:, None, :]
@@ -134,16 +134,6 @@ class PairGroups:
         code = code[(place >= 0) & (place < bins)]
         table = np.bincount(code, minlength=classes * classes * bins).reshape(classes, classes, bins)
         return np.asarray(np.einsum("gab,abn->gn", self.members.astype(np.int64), table))
-
-
-def _mark(side: BoolArray, atoms: NDArray[np.generic], name: str) -> None:
-    """Set the atoms of a selection in a mask."""
-    try:
-        side[atoms] = True
-    except IndexError:
-        raise ConfigError(f"group {name!r}: its atoms do not fit a system of {len(side)} atoms") from None
-    if not side.any():
-        raise ConfigError(f"group {name!r} has no atoms: choose some")
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,7 +286,7 @@ def radial_distributions(
     x = checked_positions(positions, topology)
     chosen = PairGroups.by_type(topology.atom_types) if groups is None else groups
     counter = RadialCounter(chosen, edges, NonbondedPairs(topology, exclude_bonds))
-    cells = [None] * len(x) if boxes is None else np.broadcast_to(np.asarray(boxes), (len(x), 3, 3))
+    cells = frame_boxes(boxes, len(x))
     counts: IntArray = np.zeros((len(chosen.names), len(counter.edges) - 1), dtype=np.int64)
     inverse = 0.0
     for frame, box in zip(x, cells, strict=True):

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from msb.analysis.structure.distributions import checked_positions
+from msb.analysis.structure.distributions import checked_positions, frame_boxes
 from msb.analysis.structure.energies import LennardJones
 from msb.analysis.structure.pairs import NearPairs, NonbondedPairs
 from msb.core.box import make_whole
@@ -116,7 +116,7 @@ def total_energies(
         NonbondedPairs(topology, 0),
         topology.molecule_index,
     )
-    cells = [None] * len(x) if boxes is None else np.broadcast_to(np.asarray(boxes), (len(x), 3, 3))
+    cells = frame_boxes(boxes, len(x))
     for total, frame, box in zip(totals, x, cells, strict=True):
         pairs = finder.find(frame, box, cutoff)
         pairs = pairs[owner[pairs.first] != owner[pairs.second]]
