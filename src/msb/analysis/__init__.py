@@ -14,6 +14,7 @@ from msb.analysis.circular import (
 from msb.analysis.divergence import Excess, excess, excess_of_bins, excess_of_counts, js
 from msb.analysis.free_energy import free_energy, free_energy_profile, free_energy_surface, histogram_2d
 from msb.analysis.histograms import bin_edges, bin_numbers, histogram
+from msb.analysis.kinetics import TICA, MarkovModel, estimate_markov_model
 from msb.analysis.motion import local_displacements, local_positions
 from msb.analysis.structure import (
     ChainStatistics,
@@ -49,18 +50,22 @@ from msb.analysis.timescales import (
     kmeans_centres,
     torsion_features,
 )
+from msb.analysis.transitions import Transitions, count_transitions, split_unassigned
 
 __all__ = [
+    "TICA",
     "ChainStatistics",
     "Distribution",
     "Excess",
     "Handedness",
     "ImpliedTimescales",
     "LennardJones",
+    "MarkovModel",
     "PairGroups",
     "RadialDistribution",
     "Tacticity",
     "Term",
+    "Transitions",
     "assign",
     "autocorrelation",
     "backbone",
@@ -74,6 +79,8 @@ __all__ = [
     "circular_variance",
     "circular_width",
     "compare_timescales",
+    "count_transitions",
+    "estimate_markov_model",
     "excess",
     "excess_of_bins",
     "excess_of_counts",
@@ -96,6 +103,7 @@ __all__ = [
     "relative_l1",
     "relaxation_time",
     "require_same_topology",
+    "split_unassigned",
     "tacticity",
     "term_values",
     "topology_differences",

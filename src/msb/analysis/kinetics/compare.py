@@ -122,6 +122,7 @@ def compare(
     multiples: Sequence[int] = (2, 3, 4),
     tica: int | None = None,
     tica_lag: float | None = None,
+    cluster_frames: int = 20_000,
     samples: int = 100,
     seed: int = 0,
 ) -> ProcessComparison:
@@ -154,6 +155,8 @@ def compare(
         Cluster on so many independent components of the reference instead of the features themselves.
     tica_lag : float, optional
         ps; `lag` by default.
+    cluster_frames : int
+        Evenly spaced frames of the reference that the clusters are found from; all frames are assigned.
     samples : int
         Draws from each posterior, for 95 % intervals; 0 for none.
     seed : int
@@ -183,7 +186,9 @@ def compare(
     if tica is not None:
         model = TICA(lag if tica_lag is None else tica_lag, tica, timestep=timestep).fit(given["reference"])
         given = {name: _projected(model.fetch_model(), item) for name, item in given.items()}
-    centres = kmeans_centres(given["reference"].joined, n_states, seed)
+    frames = given["reference"].joined
+    stride = max(1, len(frames) // max(cluster_frames, n_states))
+    centres = kmeans_centres(frames[::stride], n_states, seed)
     found = {
         name: analyse(
             item,

@@ -297,5 +297,6 @@ def _dihedrals(positions: FloatArray, quads: IntArray) -> FloatArray:
     from msb.core.geometry import dihedrals
 
     angles = np.asarray(dihedrals(torch.from_numpy(positions), quads).numpy())
-    angles[~np.isfinite(positions).all(-1)[:, quads].all(-1)] = np.nan  # there the geometry says 0
+    finite = np.asarray(np.isfinite(positions).all(-1))
+    angles[~finite[:, quads].all(-1)] = np.nan  # there the geometry says 0
     return angles

@@ -1,0 +1,25 @@
+"""Pictures of results; computing and drawing stay apart."""
+
+from __future__ import annotations
+
+from msb.analysis.plots.kinetics import (
+    plot_chapman_kolmogorov,
+    plot_clock,
+    plot_comparison,
+    plot_eigenvector,
+    plot_free_energy,
+    plot_sets,
+    plot_similarity,
+    plot_timescales,
+)
+
+__all__ = [
+    "plot_chapman_kolmogorov",
+    "plot_clock",
+    "plot_comparison",
+    "plot_eigenvector",
+    "plot_free_energy",
+    "plot_sets",
+    "plot_similarity",
+    "plot_timescales",
+]
