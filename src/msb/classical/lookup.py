@@ -17,6 +17,7 @@ from torch import Tensor
 from msb.classical.base import FrameMethod
 from msb.classical.config import LookupConfig
 from msb.core.geometry import kabsch
+from msb.core.internal import InternalCoordinates
 from msb.data.paired import load_paired
 
 __all__ = ["LookupBackmapper", "train"]
@@ -26,7 +27,7 @@ _CANDIDATES = 32  # nearest by bead distances, among which the bead RMSD decides
 
 @dataclass
 class LookupBackmapper(FrameMethod):
-    """The atoms of the library's frame with the smallest bead RMSD, superposed without reflection."""
+    """The atoms of the library's frame with the smallest bead RMSD, laid onto the beads."""
 
     method: ClassVar[str] = "lookup"
     library: Tensor | None = None
@@ -40,7 +41,11 @@ class LookupBackmapper(FrameMethod):
         return known, cKDTree(_distances(known))
 
     def place(self, beads: Tensor) -> Tensor:
-        """Superposed library frames (F, N, 3) for frames of beads (F, M, 3), nm."""
+        """Library frames (F, N, 3) laid onto frames of beads (F, M, 3), nm.
+
+        The chosen frame gives its internal coordinates, so bonds and angles stay whole where superposition
+        would leave the difference between its beads and the wanted ones in the bonds.
+        """
         if self.library is None:
             raise ValueError("the model has no library")
         known, tree = self._known
@@ -52,7 +57,8 @@ class LookupBackmapper(FrameMethod):
         error = (candidates @ rotation + shift.unsqueeze(-2) - target).square().sum((-1, -2))
         frames, best = torch.arange(len(beads)), error.argmin(-1)
         chosen = torch.as_tensor(np.reshape(near, (len(beads), count)))[frames, best]
-        atoms = self.library[chosen] @ rotation[frames, best] + shift[frames, best].unsqueeze(-2)
+        chart = InternalCoordinates.of(self.topology.only_template(), self.mapping.templates[0])
+        atoms = chart.decode(chart.encode(self.library[chosen], known[chosen]), beads)
         projected: Tensor = self.mapping.project(atoms, beads).positions
         return projected
 

@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 
 from msb.core.geometry import local_frames, place_atoms, vector_angles, vector_dihedrals
+from msb.core.mapping_template import MappingTemplate
+from msb.core.template import MoleculeTemplate
 from msb.errors import MappingError
 
 __all__ = ["InternalCoordinates", "Placement", "anchors_of"]
@@ -103,6 +105,17 @@ class InternalCoordinates:
             )
         builder = _Builder(neighbours, elements, anchors, owner, _bead_graph(n_beads, bead_bonds))
         return cls(len(neighbours), n_beads, anchors, builder.run())
+
+    @classmethod
+    def of(cls, molecule: MoleculeTemplate, mapping: MappingTemplate) -> InternalCoordinates:
+        """Chart of a molecule and its mapping; see :meth:`build`."""
+        return cls.build(
+            molecule.neighbours,
+            molecule.elements,
+            anchors_of(mapping.weights),
+            mapping.owner.tolist(),
+            np.asarray(mapping.bead_bonds).tolist(),
+        )
 
     def encode(self, positions: Tensor, beads: Tensor) -> Tensor:
         """Coordinates (distance nm, angle rad, dihedral rad) of the placed atoms.

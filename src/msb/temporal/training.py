@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from msb.core.features import LinearMean, choose_frame
-from msb.core.internal import InternalCoordinates, anchors_of
+from msb.core.internal import InternalCoordinates
 from msb.core.noise import child_seed
 from msb.data.paired import PairedData, load_paired
 from msb.energy import Energy, system_from_xml
@@ -132,13 +132,7 @@ def _build(
     mapping = data.mapping.templates[0]
     bonds = np.asarray(mapping.bead_bonds)
     if config.network.kind == "flow":
-        chart = InternalCoordinates.build(
-            template.neighbours,
-            template.elements,
-            anchors_of(mapping.weights),
-            mapping.owner.tolist(),
-            bonds.tolist(),
-        )
+        chart = InternalCoordinates.of(template, mapping)
         layout, centre, spread = measure_layout(chart, positions, beads, bonds)
         flow = FlowNetwork(chart, layout, config.network)
         flow.calibrate(centre, spread, beads[:-1], beads[1:])
