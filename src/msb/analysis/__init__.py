@@ -15,7 +15,12 @@ from msb.analysis.divergence import Excess, excess, excess_of_bins, excess_of_co
 from msb.analysis.free_energy import free_energy, free_energy_profile, free_energy_surface, histogram_2d
 from msb.analysis.histograms import bin_edges, bin_numbers, histogram
 from msb.analysis.kinetics import TICA, MarkovModel, estimate_markov_model
-from msb.analysis.motion import local_displacements, local_positions
+from msb.analysis.motion import (
+    frame_velocities,
+    local_displacements,
+    local_positions,
+    mean_square_displacement,
+)
 from msb.analysis.structure import (
     ChainStatistics,
     Distribution,
@@ -84,6 +89,7 @@ __all__ = [
     "excess",
     "excess_of_bins",
     "excess_of_counts",
+    "frame_velocities",
     "free_energy",
     "free_energy_profile",
     "free_energy_surface",
@@ -99,6 +105,7 @@ __all__ = [
     "lennard_jones_energies",
     "local_displacements",
     "local_positions",
+    "mean_square_displacement",
     "radial_distributions",
     "relative_l1",
     "relaxation_time",

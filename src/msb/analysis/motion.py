@@ -1,4 +1,4 @@
-"""Motion seen from three points of the molecule itself: overall turning and drifting drop out."""
+"""Motion from frame to frame: velocities, diffusion, and motion as seen from the molecule itself."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from msb.core.geometry import local_frames
-from msb.errors import TrajectoryError
+from msb.errors import ConfigError, TrajectoryError
 
-__all__ = ["local_displacements", "local_positions"]
+__all__ = ["frame_velocities", "local_displacements", "local_positions", "mean_square_displacement"]
 
 FloatArray = NDArray[np.float64]
 
@@ -81,6 +81,74 @@ def local_displacements(
             f"a displacement over {lag} frames needs more than {lag} frames, got {len(seen)}"
         )
     return np.asarray(np.linalg.norm(seen[lag:] - seen[:-lag], axis=-1))
+
+
+def frame_velocities(positions: ArrayLike, timestep: float) -> FloatArray:
+    r"""Velocities between frames, :math:`v(t) = (s(t) - s(t - \tau)) / \tau`.
+
+    Their speeds are compared with :func:`msb.analysis.divergence.excess`: two trajectories over the same
+    frames whose neighbouring frames fit together alike have the same distribution.
+
+    Parameters
+    ----------
+    positions : array_like (F, N, 3)
+        nm; consecutive frames, not wrapped into a box.
+    timestep : float
+        ps between frames.
+
+    Returns
+    -------
+    ndarray (F - 1, N, 3)
+        nm/ps.
+
+    Raises
+    ------
+    TrajectoryError
+        If there are fewer than two frames, or a position is not finite.
+    ConfigError
+        If the timestep is not positive.
+    """
+    if not timestep > 0:
+        raise ConfigError(f"`timestep` must be positive, in ps, got {timestep}")
+    array = _checked(positions)
+    if len(array) < 2:
+        raise TrajectoryError(f"a velocity needs two frames, got {len(array)}")
+    return np.asarray(np.diff(array, axis=0) / timestep)
+
+
+def mean_square_displacement(positions: ArrayLike, max_lag: int) -> FloatArray:
+    r"""Mean square displacement, :math:`\langle |x(t + \tau) - x(t)|^2 \rangle` over particles and times.
+
+    Parameters
+    ----------
+    positions : array_like (F, N, 3)
+        nm; consecutive frames, not wrapped into a box.
+    max_lag : int
+        Largest lag, frames.
+
+    Returns
+    -------
+    ndarray (max_lag + 1,)
+        nm²; 0 at lag 0.
+
+    Raises
+    ------
+    TrajectoryError
+        If the trajectory is not longer than `max_lag`, or a position is not finite.
+    """
+    array = _checked(positions)
+    n_frames = len(array)
+    if not 0 <= max_lag < n_frames:
+        raise TrajectoryError(f"a lag of {max_lag} frames needs a longer trajectory than {n_frames} frames")
+    flat = (array - array.mean(0)).reshape(n_frames, -1)
+    spectrum = np.abs(np.fft.rfft(flat, n=2 * n_frames, axis=0)) ** 2
+    products = np.fft.irfft(spectrum.sum(1), n=2 * n_frames)[: max_lag + 1]
+    squares = np.concatenate([[0.0], np.cumsum((flat**2).sum(1))])
+    lags = np.arange(max_lag + 1)
+    both = squares[n_frames - lags] + squares[n_frames] - squares[lags]
+    found = (both - 2.0 * products) / ((n_frames - lags) * array.shape[1])
+    found[0] = 0.0
+    return np.asarray(np.maximum(found, 0.0))
 
 
 def _checked(positions: ArrayLike) -> FloatArray:
