@@ -8,7 +8,7 @@ import torch
 
 from backmapper_contract import BackmapperContract
 from msb.backmapper import load_model
-from msb.errors import BundleError, TrajectoryError
+from msb.errors import BundleError, ConfigError, TrajectoryError
 
 
 class TestContract(BackmapperContract):
@@ -47,6 +47,12 @@ def test_the_first_frame_starts_from_the_nearest_in_the_library(flow_model, pair
     beads = torch.from_numpy(paired.mapping.beads(flow_model.library.numpy()))[7:8]
     start = flow_model._start(beads, None)
     assert torch.allclose(start[0], flow_model.library[7], atol=1e-4)
+
+
+def test_a_voxel_network_knows_one_temperature(voxel_model, paired):
+    assert voxel_model.backmap(paired.beads[:2], temperature=300.0).shape == (2, 22, 3)
+    with pytest.raises(ConfigError, match="training temperature only"):
+        voxel_model.backmap(paired.beads[:2], temperature=400.0)
 
 
 def test_heat_widens(flow_model, paired):

@@ -15,6 +15,7 @@ from msb.core.features import LinearMean
 from msb.core.geometry import local_frames, random_rotations
 from msb.core.noise import normal_block, uniform_block
 from msb.core.voxel import VoxelGrid
+from msb.errors import ConfigError
 from msb.nn.precision import Precision, choose_precision
 from msb.nn.voxel_networks import VoxelDecoder, VoxelEncoder
 from msb.temporal.config import VoxelSettings
@@ -123,8 +124,16 @@ class VoxelNetwork(nn.Module):
     ) -> Tensor:
         """Walk through frames of several segments; see :class:`msb.temporal.flow_network.FlowNetwork`.
 
-        `temperature` has no meaning for a latent and is not used.
+        Raises
+        ------
+        ConfigError
+            If another temperature than the training's is asked for: a latent knows none.
         """
+        if temperature != 1.0:
+            raise ConfigError(
+                "a voxel network draws at its training temperature only; leave out --temperature, or use a "
+                "model of the kind `flow`"
+            )
         normal = torch.from_numpy(normal_block(seed, frames, self.settings.latent)).to(beads)
         pick = torch.from_numpy(uniform_block(seed, frames, 1)).to(beads)
         latents = self._latents(pick[..., 0], normal)
