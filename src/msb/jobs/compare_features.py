@@ -17,7 +17,7 @@ from msb.io.trajectory import Trajectory
 
 __all__ = ["FeatureSet", "read_features", "resolve_features"]
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 _KINDS: dict[int, Kind] = {2: "bond", 3: "angle", 4: "dihedral"}
 
 
@@ -39,7 +39,7 @@ class FeatureSet:
 
     name: str
     labels: tuple[str, ...]
-    values: Callable[[Floats], Floats]
+    values: Callable[[Floats], NDArray[np.float64]]
     periodic: NDArray[np.bool_]
 
     @property
@@ -123,7 +123,7 @@ def _feature_set(name: str, rows: list[tuple[int, ...]], labels: list[str]) -> F
     table = [(_KINDS[len(row)], np.array([row])) for row in rows]
     widths = {len(row) for row in rows}
 
-    def values(positions: Floats) -> Floats:
+    def values(positions: Floats) -> NDArray[np.float64]:
         if len(widths) == 1:
             return term_values(positions, table[0][0], np.concatenate([atoms for _, atoms in table]))
         return np.concatenate([term_values(positions, kind, atoms) for kind, atoms in table], axis=1)

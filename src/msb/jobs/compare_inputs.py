@@ -186,7 +186,9 @@ def _checked_order(names: AtomTable, structure: str | Path, path: Path) -> NDArr
 
 
 def _names_of(path: Path) -> tuple[AtomTable, Path] | None:
-    beside = [path] if path.suffix.lower() in _NAMED else [path.with_suffix(end) for end in (".pdb", ".gro")]
+    beside = [path.with_name(f"{path.name}.pdb"), *(path.with_suffix(end) for end in (".pdb", ".gro"))]
+    if path.suffix.lower() in _NAMED:
+        beside = [path]
     for file in beside:
         if file.is_file() and file.stat().st_size:
             return AtomTable.of(open_trajectory(file).universe), file

@@ -21,7 +21,7 @@ from msb.errors import TrajectoryError
 
 __all__ = ["Counted", "Energies", "Measure", "PairMeasure", "internal_measures", "type_labels"]
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating]
 Ints = NDArray[np.int64]
 EnergyFunction = Callable[[Floats, Floats | None], dict[str, Floats]]
 
