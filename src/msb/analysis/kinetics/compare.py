@@ -119,7 +119,7 @@ def compare(
     lags: Sequence[float] | None = None,
     n_timescales: int = 3,
     n_sets: int | None = None,
-    multiples: Sequence[int] = (2, 3, 4),
+    multiples: Sequence[int] = (1, 2, 3, 4),
     tica: int | None = None,
     tica_lag: float | None = None,
     cluster_frames: int = 20_000,
@@ -224,7 +224,7 @@ def analyse(
     lags: Sequence[float] = (),
     n_timescales: int = 3,
     n_sets: int = 4,
-    multiples: Sequence[int] = (2, 3, 4),
+    multiples: Sequence[int] = (1, 2, 3, 4),
     samples: int = 100,
     seed: int = 0,
 ) -> EnsembleKinetics:

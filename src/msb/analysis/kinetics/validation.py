@@ -59,7 +59,8 @@ class ChapmanKolmogorov:
         """Differences in standard deviations (L, M, M); infinite where there is no posterior."""
         error = np.hypot(self.predicted_error, self.estimated_error)
         difference = np.abs(self.predicted - self.estimated)
-        return np.where(error > 0, difference / np.where(error > 0, error, 1.0), np.inf)
+        unknown = np.where(difference > 0, np.inf, 0.0)
+        return np.where(error > 0, difference / np.where(error > 0, error, 1.0), unknown)
 
     @property
     def limit(self) -> float:
@@ -79,7 +80,7 @@ def chapman_kolmogorov(
     states: Sequence[ArrayLike],
     model: MarkovModel,
     n_sets: int,
-    multiples: Sequence[int] = (2, 3, 4, 5),
+    multiples: Sequence[int] = (1, 2, 3, 4, 5),
     *,
     models: dict[float, MarkovModel] | None = None,
     samples: int | None = None,
@@ -96,7 +97,7 @@ def chapman_kolmogorov(
     n_sets : int
         Metastable sets.
     multiples : sequence of int
-        At least 2.
+        Of the lag; 1 agrees by construction and is there for the picture.
     models : dict of float to MarkovModel, optional
         Models by lag (ps), used where they have the lag, so that nothing is estimated twice.
     samples : int, optional
@@ -112,15 +113,16 @@ def chapman_kolmogorov(
     Raises
     ------
     ConfigError
-        If a multiple is less than 2, or as :func:`msb.analysis.kinetics.metastable.metastable_sets`.
+        If a multiple is less than 1, or as :func:`msb.analysis.kinetics.metastable.metastable_sets`.
     TrajectoryError
         If no trajectory is longer than a lag.
     """
-    if not multiples or min(multiples) < 2:
-        raise ConfigError(f"`multiples` of the lag must be at least 2, got {tuple(multiples)}")
+    if not multiples or min(multiples) < 1:
+        raise ConfigError(f"`multiples` of the lag must be at least 1, got {tuple(multiples)}")
     sets = metastable_sets(model, n_sets)
     drawn = (0 if model.posterior is None else len(model.posterior.samples)) if samples is None else samples
     known = {round(lag / model.timestep): item for lag, item in (models or {}).items()}
+    known[model.transitions.lag] = model
     rows = []
     for multiple in multiples:
         step = multiple * model.transitions.lag

@@ -37,7 +37,13 @@ FloatArray = NDArray[np.float64]
 
 
 def plot_timescales(
-    found: ImpliedTimescales, ax: Axes, *, label: str = "", colours: Sequence[str] = COLOURS, mark: str = "o"
+    found: ImpliedTimescales,
+    ax: Axes,
+    *,
+    label: str = "",
+    colours: Sequence[str] = COLOURS,
+    mark: str = "o",
+    shade: bool = True,
 ) -> None:
     """Draw implied timescales over lags with their intervals; what is not resolved is grey.
 
@@ -51,6 +57,8 @@ def plot_timescales(
         One for each process, repeated where they are fewer.
     mark : str
         Marker.
+    shade : bool
+        Shade what is not resolved; once is enough where several are drawn over each other.
     """
     lags = found.lags
     for k in range(found.timescales.shape[1]):
@@ -59,13 +67,14 @@ def plot_timescales(
         name = f"{label} t{k + 1}".strip()
         ax.plot(lags, found.timescales[:, k], color=colour, marker=mark, markersize=4, label=name)
     finest = np.linspace(lags.min(), lags.max(), 50)
-    ax.fill_between(finest, 2 * finest, color="#b9bec9", alpha=0.5, linewidth=0)
-    if len(lags) > 1:
+    if shade and len(lags) > 1:
+        ax.fill_between(finest, 2 * finest, color="#b9bec9", alpha=0.5, linewidth=0)
         ax.annotate("t < 2 lag: not resolved", (lags.max(), lags.max()), ha="right", va="top", fontsize=8)
     ax.set_yscale("log")
+    ax.set_ylim(top=max(ax.get_ylim()[1], 3.0 * float(np.nanmax(found.timescales))))
     ax.set_xlabel("lag (ps)")
     ax.set_ylabel("implied timescale (ps)")
-    ax.legend(fontsize=8, frameon=False)
+    ax.legend(fontsize=8, frameon=False, ncols=2, loc="upper right")
 
 
 def plot_chapman_kolmogorov(found: ChapmanKolmogorov, axes: ArrayLike) -> None:
@@ -226,7 +235,7 @@ def plot_clock(found: Clock, ax: Axes) -> None:
     ax.axhline(1.0, color="#b9bec9", linewidth=1)
     ax.errorbar(number, ratios, errors, fmt="o", color=COLOURS[1], capsize=3)
     ax.set_xticks(number)
-    ax.set_yscale("log")
+    ax.set_ylim(bottom=0)
     ax.set_xlabel("process")
     ax.set_ylabel("t / t(reference), slowest matched")
     ax.set_title(f"clock: × {found.scale:.3g}", fontsize=10)
@@ -246,7 +255,7 @@ def plot_sets(sets: MetastableSets, points: ArrayLike, ax: Axes) -> None:
     for k, share in enumerate(sets.populations):
         own = places[sets.assignment == k]
         colour = COLOURS[k % len(COLOURS)]
-        ax.scatter(own[:, 0], own[:, 1], s=22, color=colour, label=f"{k + 1}: {100 * share:.1f} %")
+        ax.scatter(own[:, 0], own[:, 1], s=22, color=colour, label=f"{k + 1}: {100 * share:.2g} %")
     ax.legend(fontsize=8, frameon=False)
 
 
@@ -271,7 +280,7 @@ def plot_comparison(found: ProcessComparison) -> Figure:
         plot_timescales(found.reference.timescales, grid[0, 0])
     for (name, other), (times, similarity, clock) in zip(found.others.items(), grid, strict=False):
         plot_timescales(found.reference.timescales, times, label="reference", colours=pale)
-        plot_timescales(other.timescales, times, label=name, mark="s")
+        plot_timescales(other.timescales, times, label=name, mark="s", shade=False)
         plot_similarity(found.similarity[name], similarity)
         plot_clock(found.clocks[name], clock)
     return figure
