@@ -197,7 +197,7 @@ def _free_energy(tests: Sequence[EnsembleComparison]) -> Section:
         for test in tests
         if (k := test.kinetics) is not None
     ]
-    text = f"How often each place is visited; nothing was seen where it is grey. {'; '.join(told)}."
+    text = f"How often each place is visited; where it is blank, nothing was seen. {'; '.join(told)}."
     return Section("Free energy", text, figure=surfaces(tests))
 
 

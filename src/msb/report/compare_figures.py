@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from msb.analysis.comparison import Compared, EnsembleComparison
@@ -79,7 +79,12 @@ def draw_overlay(axes: Axes, panel: Sequence[Compared], labels: Sequence[str]) -
     name = quantity.name if len(quantity.name) <= _TITLE else f"{quantity.name[: _TITLE - 1]}…"
     axes.set_title(name, fontsize=9)
     axes.set_yticks([])
-    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 3, 5, 6, 9, 10]))
+    turn = axes.get_xlim() == (-180.0, 180.0)
+    axes.xaxis.set_major_locator(
+        FixedLocator([-120, -60, 0, 60, 120])
+        if turn
+        else MaxNLocator(4, steps=[1, 2, 3, 5, 10], prune="both")
+    )
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}{'°' if quantity.unit == '°' else ''}")
     axes.tick_params(labelsize=8)
     axes.spines["left"].set_visible(False)

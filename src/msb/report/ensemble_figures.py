@@ -68,7 +68,8 @@ def radial_figure(curves: Mapping[str, tuple[Floats, Floats]], label: str) -> by
         figure = Figure(figsize=(6.4, 3.8), layout="constrained")
         axes = figure.subplots()
         for k, (name, (r, values)) in enumerate(curves.items()):
-            axes.plot(r, values, linewidth=1.3, color=(REFERENCE, *TEST_COLOURS)[k % 7], label=name)
+            colour, style = (REFERENCE, *TEST_COLOURS)[k % 7], ("-", "--", ":", "-.")[k // 7 % 4]
+            axes.plot(r, values, linewidth=1.3, color=colour, linestyle=style, label=name)
         axes.set(xlabel="r / nm", ylabel=label, xlim=(0, None), ylim=(0, None))
         axes.legend(fontsize=8.5)
         return png(figure)
