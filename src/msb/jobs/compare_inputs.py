@@ -204,7 +204,9 @@ def _labels(table: AtomTable) -> list[tuple[int, str, str]]:
 
 def _difference(structure: str | Path, whose: Path) -> str:
     """Say what differs, by residue and atom."""
-    found = topology_differences(read_topology(structure), read_topology(whose), limit=3)
-    said = [text.replace("the reference", str(structure)).replace("the test", str(whose)) for text in found]
-    listed = "; ".join(said)
+    found = topology_differences(read_topology(structure), read_topology(whose), limit=1)
+    names = (("the reference", Path(structure).name), ("the test", whose.name))
+    listed = "; ".join(found)
+    for word, name in names:
+        listed = listed.replace(word, name)
     return f"{structure} and {whose} are different systems: {listed}: compare trajectories of one system"
