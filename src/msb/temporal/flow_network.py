@@ -26,6 +26,8 @@ from msb.temporal.step import Step
 
 __all__ = ["FlowNetwork"]
 
+_FARTHEST = 4.0  # sd: what is remembered stays in the range of the data, or errors could feed themselves
+
 
 class FlowNetwork(nn.Module):
     """p(atoms | beads, previous atoms) in internal coordinates.
@@ -180,7 +182,7 @@ class FlowNetwork(nn.Module):
         return drawn
 
     def _memory(self, rotors: Tensor, slow: Tensor) -> Tensor:
-        return torch.cat([rotors.sin(), rotors.cos(), slow], -1)
+        return torch.cat([rotors.sin(), rotors.cos(), slow.clamp(-_FARTHEST, _FARTHEST)], -1)
 
     def _split(self, internal: Tensor) -> tuple[Tensor, Tensor]:
         """Rotors (…, n_rotors) rad, and stiff coordinates (…, n_stiff) in units of their spread."""
