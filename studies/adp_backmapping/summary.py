@@ -87,7 +87,7 @@ def picture(results: dict[str, dict[str, Any]], path: Path) -> None:
         for height, style, label in ((bar, "-", "bar"), (floor, ":", "floor")):
             axis.hlines(height, i - 0.45, i + 0.45, "k", style, lw=1, label=None if i else label)
     axis.set_yscale("log")
-    axis.set_ylim(1e-5, 0.8)
+    axis.set_ylim(1e-5, 9)
     axis.set_xticks(range(len(SHOWN)), list(SHOWN.values()))
     axis.set_ylabel("excess JS / nats")
     axis.legend(frameon=False, ncols=4, fontsize=8, loc="upper left")
