@@ -111,7 +111,6 @@ def test_basins_stay_apart_and_the_answer_is_the_same_twice() -> None:
     np.testing.assert_array_equal(distances.argmin(1) % 4, np.arange(80) % 4)
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_scikit_matter_agrees() -> None:
     """Its sketch-map of the same data with the same sigmoids has no lower stress, and ours is its stress."""
     decomposition = pytest.importorskip("skmatter.decomposition")

@@ -11,7 +11,6 @@ from scipy.spatial.transform import Rotation
 from msb.analysis.maps import average_kernel, soap_vectors
 from msb.errors import ConfigError, TopologyError, TrajectoryError
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
 KINDS = ["C", "C", "C", "O", "O", "H", "H", "N"]
 
 

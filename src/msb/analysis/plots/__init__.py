@@ -12,6 +12,7 @@ from msb.analysis.plots.kinetics import (
     plot_similarity,
     plot_timescales,
 )
+from msb.analysis.plots.maps import plot_map, plot_map_divergence, plot_regions
 
 __all__ = [
     "plot_chapman_kolmogorov",
@@ -19,6 +20,9 @@ __all__ = [
     "plot_comparison",
     "plot_eigenvector",
     "plot_free_energy",
+    "plot_map",
+    "plot_map_divergence",
+    "plot_regions",
     "plot_sets",
     "plot_similarity",
     "plot_timescales",
