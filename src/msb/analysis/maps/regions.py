@@ -126,7 +126,7 @@ def find_regions(places: ArrayLike, n_regions: int, *, seed: int = 0, outliers: 
     seed : int
     outliers : float
         Share of each region's points, the farthest ones, that its reach leaves out, 0 to 1.  With zero
-        no point is ever an outlier.
+        no point is ever an outlier.  A test that leaves the map is only seen with a share above zero.
 
     Returns
     -------

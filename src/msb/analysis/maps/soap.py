@@ -158,6 +158,7 @@ def _check_arrays(
         raise TrajectoryError(f"frame {broken[0]} (counted from 0) has positions that are not finite")
     if len(kinds) != frames.shape[1]:
         raise TopologyError(f"{len(kinds)} kinds for {frames.shape[1]} atoms: give one for each")
+    names = [str(kind) for kind in kinds]  # numpy has strings of its own
     wanted = np.atleast_1d(np.asarray(centres, dtype=np.int64))
     if not wanted.size or wanted.min() < 0 or wanted.max() >= frames.shape[1]:
         raise TopologyError(
@@ -165,8 +166,8 @@ def _check_arrays(
             + (f"{wanted.min()} to {wanted.max()}" if wanted.size else "none")
         )
     if boxes is None:
-        return frames, list(kinds), wanted, None
+        return frames, names, wanted, None
     cells = np.asarray(boxes, dtype=np.float64)
     if cells.shape != (len(frames), 3, 3):
         raise TrajectoryError(f"boxes must be ({len(frames)}, 3, 3) for these frames, got {cells.shape}")
-    return frames, list(kinds), wanted, cells
+    return frames, names, wanted, cells
