@@ -1,7 +1,7 @@
 """Slow processes of alanine dipeptide: timescales, their test, eigenvectors, free energies, and 400 K.
 
     MSB_DATA=... python studies/adp_kinetics/run.py
-    MSB_DATA=... python studies/adp_kinetics/run.py --smoke --out /tmp/smoke
+    MSB_DATA=... python studies/adp_kinetics/run.py --smoke --out runs/smoke
 
 Writes ``out/results.json`` and five figures, and prints the table; less than two minutes on two cores.
 """

@@ -10,6 +10,7 @@ import pytest
 from msb.core.bead_groups import BeadGroup
 from msb.core.mapping import Mapping
 from msb.core.mapping_template import MappingTemplate
+from msb.errors import MsbWarning
 from msb.temporal import training
 from msb.temporal.config import TemporalConfig
 
@@ -36,7 +37,8 @@ def model(centres, tmp_path_factory):
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(training, "load_paired", lambda *_: centres)
-        return training.train(TemporalConfig.parse(settings), folder, folder)
+        with pytest.warns(MsbWarning, match="strains the structure"):
+            return training.train(TemporalConfig.parse(settings), folder, folder)
 
 
 def test_beads_and_rigid_bonds_are_exact(model, centres):
@@ -46,6 +48,10 @@ def test_beads_and_rigid_bonds_are_exact(model, centres):
     pairs, lengths = model.rigid
     found = np.linalg.norm(atoms[:, pairs[:, 0]] - atoms[:, pairs[:, 1]], axis=-1)
     assert np.abs(found - lengths).max() < 1e-4
+
+
+def test_what_the_projection_needs_is_recorded(model):
+    assert model.metrics["select_projection_nm"] > 0.01
 
 
 def test_stereochemistry_survives(model, centres):

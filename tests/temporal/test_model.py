@@ -21,6 +21,11 @@ def test_it_knows_its_lag_and_its_seed(model, paired):
     assert not np.array_equal(model.backmap(beads, seed=5), model.backmap(beads, seed=6))
 
 
+def test_beads_that_are_atoms_need_no_projection(flow_model, voxel_model):
+    assert flow_model.metrics["select_projection_nm"] < 1e-5
+    assert voxel_model.metrics["select_projection_nm"] > 0
+
+
 def test_rigid_bonds_keep_their_length(model, paired):
     atoms = model.backmap(paired.beads[1800:1820], seed=3)
     pairs, lengths = model.rigid

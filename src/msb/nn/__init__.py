@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from msb.nn.blocks import ConvBlock3d, ResidualBlock3d
 from msb.nn.flow import CircularMixture, CouplingFlow, wrap_angle
-from msb.nn.mlp import MLP
 from msb.nn.precision import Precision, choose_precision, cpu_has_fast_bfloat16
 from msb.nn.seeding import seeded
 from msb.nn.voxel_networks import VoxelDecoder, VoxelEncoder
 
 __all__ = [
-    "MLP",
     "CircularMixture",
     "ConvBlock3d",
     "CouplingFlow",

@@ -108,24 +108,61 @@ class TemporalBackmapper:
             )
         numbers = np.arange(batch.shape[1]) if frames is None else np.asarray(frames)
         numbers = np.broadcast_to(numbers, tuple(batch.shape[:2])).astype(np.int64)
-        after = (
-            batch[:, -1:] if following is None else self._tensor(following).reshape(-1, 1, *batch.shape[2:])
-        )
-        previous = self._start(batch[:, 0], None if start is None else self._tensor(start))
+        after = None if following is None else self._tensor(following).reshape(-1, 1, *batch.shape[2:])
+        previous = None if start is None else self._tensor(start)
         ratio = 1.0 if temperature is None else temperature / self.temperature
-        with torch.no_grad():
-            drawn = self.network.generate(
-                batch,
-                previous,
-                self.mapping.beads(previous),
-                torch.cat([batch[:, 1:], after], 1),
-                seed=seed,
-                frames=numbers,
-                temperature=ratio,
-                finish=self._finish,
-            )
+        drawn = self.draw(batch, previous, after, seed=seed, frames=numbers, temperature=ratio)
         atoms: Array = drawn.cpu().numpy()
         return atoms[0] if single else atoms
+
+    @torch.no_grad()
+    def draw(
+        self,
+        beads: Tensor,
+        start: Tensor | None = None,
+        following: Tensor | None = None,
+        *,
+        seed: int = 0,
+        frames: NDArray[np.int64] | None = None,
+        temperature: float = 1.0,
+        finish: bool = True,
+    ) -> Tensor:
+        """What :meth:`backmap` does, in tensors.
+
+        Parameters
+        ----------
+        beads : Tensor (S, F, M, 3)
+            nm.
+        start : Tensor (S, N, 3) or (N, 3), optional
+            The atoms before the first frame.
+        following : Tensor (S, 1, M, 3), optional
+            The beads after the last frame; the last ones again by default.
+        seed, frames : int, int array (S, F)
+            Key of the noise.
+        temperature : float
+            In units of the training temperature.
+        finish : bool
+            End with the projection on beads and rigid bonds, where the network needs one.
+
+        Returns
+        -------
+        Tensor (S, F, N, 3)
+            nm.
+        """
+        if frames is None:
+            frames = np.broadcast_to(np.arange(beads.shape[1]), tuple(beads.shape[:2]))
+        previous = self._start(beads[:, 0], start)
+        after = beads[:, -1:] if following is None else following
+        return self.network.generate(
+            beads,
+            previous,
+            self.mapping.beads(previous),
+            torch.cat([beads[:, 1:], after], 1),
+            seed=seed,
+            frames=frames,
+            temperature=temperature,
+            finish=self._finish if finish else None,
+        )
 
     def save(self, folder: str | Path) -> None:
         """Write the bundle: weights, library, topology, mapping, force field and card."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,7 @@ from msb.core.internal import InternalCoordinates
 from msb.core.noise import child_seed
 from msb.data.paired import PairedData, load_paired
 from msb.energy import Energy, system_from_xml
-from msb.errors import MappingError
+from msb.errors import MappingError, MsbWarning
 from msb.nn.precision import choose_precision
 from msb.nn.seeding import seeded
 from msb.temporal.config import TemporalConfig
@@ -31,6 +32,8 @@ __all__ = ["train"]
 
 _RIGID = 2e-5  # nm: spread of a bond that was constrained in the simulation
 _MIXTURE_SAMPLES = 20_000
+_PROJECTED = 500  # frames on which the projection is measured
+_SMALL = 0.01  # nm, about the thermal spread of a bond angle
 
 
 def train(
@@ -94,7 +97,7 @@ def train(
     network.eval()
     if isinstance(network, VoxelNetwork):
         _fit_latents(network, task, config.seed)
-    return TemporalBackmapper(
+    model = TemporalBackmapper(
         config,
         data.topology,
         data.mapping,
@@ -108,6 +111,28 @@ def train(
         {f"select_{name}": value for name, value in metrics.items()},
         device,
     )
+    model.metrics["select_projection_nm"] = _projection(model, data)
+    return model
+
+
+def _projection(model: TemporalBackmapper, data: PairedData) -> float:
+    """Median displacement, nm, that the projection on the beads needs on the selection split.
+
+    Warns where it is not small: the projection makes the beads exact at the price of the structure.
+    """
+    beads = torch.from_numpy(np.array(data.part("select")[1][:_PROJECTED]))[None].to(model.device)
+    raw = model.draw(beads, finish=False)
+    projected = model.mapping.project(raw[0], beads[0], constraints=model.rigid)
+    median = float(projected.displacement.median())
+    if median > _SMALL:
+        warnings.warn(
+            f"the atoms that the model draws are {median:.3f} nm (median) away from what their beads want; "
+            "the projection closes the gap and strains the structure. Train longer, or choose beads that are "
+            "single atoms, which are met exactly",
+            MsbWarning,
+            stacklevel=2,
+        )
+    return median
 
 
 def _library(positions: Tensor, size: int) -> Tensor:
