@@ -6,10 +6,12 @@ Sums are kept, not frames, so memory does not grow with the trajectory; only ser
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from MDAnalysis.analysis.base import AnalysisBase
 from MDAnalysis.analysis.results import ResultsGroup
 from numpy.typing import ArrayLike, NDArray
@@ -53,6 +55,16 @@ class _FrameAnalysis(AnalysisBase):  # type: ignore[misc]
                 f"the topology has {self.topology.n_atoms} atoms, the Universe {len(atoms)}: "
                 "give the topology that belongs to the trajectory"
             )
+
+    def _compute(self, *args: Any, **keywords: Any) -> Any:
+        """Work through a share of the frames; in a forked worker on one thread.
+
+        A pool of threads that torch started in the parent does not exist in a fork, and waiting for it would
+        never end.
+        """
+        if multiprocessing.parent_process() is not None:
+            torch.set_num_threads(1)
+        return super()._compute(*args, **keywords)
 
     def _frame(self) -> tuple[FloatArray, FloatArray | None]:
         """Return positions (N, 3) and box (3, 3) of the current frame, nm."""
