@@ -33,12 +33,16 @@ class LookupBackmapper(FrameMethod):
     library: Tensor | None = None
 
     @cached_property
-    def _known(self) -> tuple[Tensor, cKDTree]:
-        """The library's beads (K, M, 3), and the tree over their distances."""
+    def _chart(self) -> InternalCoordinates:
+        return InternalCoordinates.of(self.topology.only_template(), self.mapping.templates[0])
+
+    @cached_property
+    def _known(self) -> tuple[Tensor, Tensor, cKDTree]:
+        """The library's beads (K, M, 3), internal coordinates, and the tree over bead distances."""
         if self.library is None:
             raise ValueError("the model has no library")
         known: Tensor = self.mapping.beads(self.library)
-        return known, cKDTree(_distances(known))
+        return known, self._chart.encode(self.library, known), cKDTree(_distances(known))
 
     def place(self, beads: Tensor) -> Tensor:
         """Library frames (F, N, 3) laid onto frames of beads (F, M, 3), nm.
@@ -46,9 +50,7 @@ class LookupBackmapper(FrameMethod):
         The chosen frame gives its internal coordinates, so bonds and angles stay whole where superposition
         would leave the difference between its beads and the wanted ones in the bonds.
         """
-        if self.library is None:
-            raise ValueError("the model has no library")
-        known, tree = self._known
+        known, internal, tree = self._known
         count = min(_CANDIDATES, len(known))
         _, near = tree.query(_distances(beads), k=count, workers=1)
         candidates = known[torch.as_tensor(np.reshape(near, (len(beads), count)))]  # [f, k, m, 3]
@@ -57,8 +59,7 @@ class LookupBackmapper(FrameMethod):
         error = (candidates @ rotation + shift.unsqueeze(-2) - target).square().sum((-1, -2))
         frames, best = torch.arange(len(beads)), error.argmin(-1)
         chosen = torch.as_tensor(np.reshape(near, (len(beads), count)))[frames, best]
-        chart = InternalCoordinates.of(self.topology.only_template(), self.mapping.templates[0])
-        atoms = chart.decode(chart.encode(self.library[chosen], known[chosen]), beads)
+        atoms = self._chart.decode(internal[chosen], beads)
         projected: Tensor = self.mapping.project(atoms, beads).positions
         return projected
 
