@@ -24,7 +24,7 @@ FLOORS = {
     "classical": 4,
     "morph": 5,
     "assess": 5,
-    "quality": 5,
+    "quality": 4,
     "jobs": 5,
     "report": 5,
     "cli": 6,
