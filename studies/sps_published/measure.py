@@ -20,13 +20,29 @@ from msb.analysis.structure import (
     relative_l1,
     term_values,
 )
+from msb.analysis.structure.terms import Kind
 from msb.core.box import make_whole
 from msb.core.stereo import hands, signed_volumes
 from msb.core.topology import Topology
 from msb.io.topology_files import read_gromacs
 from msb.io.trajectory import open_trajectory
 
-__all__ = ["Figure", "System", "figures", "load", "read_system"]
+__all__ = [
+    "EDGES",
+    "RADII",
+    "WIDTHS",
+    "Ensemble",
+    "Figure",
+    "FrameOfPairs",
+    "System",
+    "figures",
+    "heavy_hands",
+    "histogram_terms",
+    "load",
+    "nonbonded_frame",
+    "read_system",
+    "wrong_side",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -79,9 +95,9 @@ class Ensemble:
     positions: FloatArray
     boxes: FloatArray
 
-    def values(self, frames: slice, term: Term, atoms: IntArray | None = None) -> FloatArray:
-        """Values (F', K) of a term in some frames, nm or radians."""
-        return term_values(self.positions[frames], term.kind, term.atoms if atoms is None else atoms)
+    def values(self, frames: slice, kind: Kind, atoms: IntArray) -> FloatArray:
+        """Values (F', K) of internal coordinates in some frames, nm or radians."""
+        return term_values(self.positions[frames], kind, atoms)
 
 
 @dataclass(frozen=True)
@@ -155,18 +171,24 @@ def figures(system: System, ensembles: Mapping[str, Ensemble]) -> dict[tuple[str
 # ---- divergences of distributions
 
 
-def _histogram_rows(system: System, ensembles: Mapping[str, Ensemble]):
-    """Yield (row, values by column, edges); MD's values are those of the tested and of the second frames."""
+def histogram_terms(system: System) -> dict[str, tuple[Kind, IntArray]]:
+    """Return kind and atoms (K, 2 to 4) of every row that is a distribution of angles or dihedrals."""
     impropers = [name for name, term in system.terms.items() if term.kind == "improper"]
     with_h = [name for name in impropers if any(t.startswith("H") for t in system.terms[name].types)]
     chosen = dict(HISTOGRAMS)
     chosen["improper, heavy"] = tuple(sorted(set(impropers) - set(with_h)))
     chosen["improper with H"] = tuple(with_h)
-    for row, names in chosen.items():
-        term = system.terms[names[0]]
-        atoms = np.concatenate([system.terms[name].atoms for name in names])
-        values = {column: ensemble.values(TESTED, term, atoms) for column, ensemble in ensembles.items()}
-        yield row, {**values, "second": ensembles["md"].values(SECOND, term, atoms)}, EDGES[term.kind]
+    return {
+        row: (system.terms[names[0]].kind, np.concatenate([system.terms[name].atoms for name in names]))
+        for row, names in chosen.items()
+    }
+
+
+def _histogram_rows(system: System, ensembles: Mapping[str, Ensemble]):
+    """Yield (row, values by column, edges); MD's values are those of the tested and of the second frames."""
+    for row, (kind, atoms) in histogram_terms(system).items():
+        values = {column: ensemble.values(TESTED, kind, atoms) for column, ensemble in ensembles.items()}
+        yield row, {**values, "second": ensembles["md"].values(SECOND, kind, atoms)}, EDGES[kind]
 
 
 def _divergences(values: Mapping[str, FloatArray], edges: FloatArray) -> dict[str, Figure]:
@@ -191,28 +213,41 @@ def _divergences(values: Mapping[str, FloatArray], edges: FloatArray) -> dict[st
 
 def _nonbonded(system: System, ensemble: Ensemble, column: str) -> Nonbonded:
     """Search the pairs of the frames that count, once a frame."""
-    topology, found = system.topology, Nonbonded({}, {}, {}, {})
-    carbon = topology.elements == "C"
+    found = Nonbonded({}, {}, {}, {})
     everything = range(len(ensemble.positions))
     wanted = {*everything[TESTED], *everything[COUNTED], *(everything[SECOND] if column == "md" else ())}
     for k in sorted(wanted):
-        pairs = system.pairs.find(ensemble.positions[k], ensemble.boxes[k], CUTOFF)
-        found.energies[k] = np.stack(
-            [
-                system.lennard_jones.per_molecule(
-                    pairs, topology.molecule_index, topology.n_molecules, selection
-                )
-                for selection in (None, carbon)
-            ]
-        )
-        found.radial[k] = system.carbons.count(pairs, RADII)[0]
-        found.shortest[k] = float(pairs.distances.min())
-        near = pairs[pairs.distances < max(distance for distance, _ in CONTACTS.values())]
-        both = carbon[near.first] & carbon[near.second]
-        found.contacts[k] = np.array(
-            [((near.distances < d) & (both | (not only))).sum() for d, only in CONTACTS.values()]
-        )
+        seen = nonbonded_frame(system, ensemble.positions[k], ensemble.boxes[k])
+        found.energies[k], found.radial[k] = seen.energies, seen.radial
+        found.shortest[k], found.contacts[k] = seen.shortest, seen.contacts
     return found
+
+
+@dataclass(frozen=True)
+class FrameOfPairs:
+    """What the non-bonded pairs of one frame give: see `Nonbonded`."""
+
+    energies: FloatArray
+    radial: IntArray
+    shortest: float
+    contacts: IntArray
+
+
+def nonbonded_frame(system: System, positions: FloatArray, box: FloatArray) -> FrameOfPairs:
+    """Search the pairs of one frame (N, 3) in a box (3, 3), nm."""
+    topology, carbon = system.topology, system.topology.elements == "C"
+    pairs = system.pairs.find(positions, box, CUTOFF)
+    owner, number = topology.molecule_index, topology.n_molecules
+    energies = [system.lennard_jones.per_molecule(pairs, owner, number, chosen) for chosen in (None, carbon)]
+    near = pairs[pairs.distances < max(distance for distance, _ in CONTACTS.values())]
+    both = carbon[near.first] & carbon[near.second]
+    contacts = [((near.distances < d) & (both | (not only))).sum() for d, only in CONTACTS.values()]
+    return FrameOfPairs(
+        np.stack(energies),
+        system.carbons.count(pairs, RADII)[0],
+        float(pairs.distances.min()),
+        np.array(contacts),
+    )
 
 
 def _nonbonded_rows(pairs: Mapping[str, Nonbonded], n_frames: int) -> dict[tuple[str, str], Figure]:
@@ -273,18 +308,19 @@ def _width_rows(system: System, ensembles: Mapping[str, Ensemble]) -> dict[tuple
     found: dict[tuple[str, str], Figure] = {}
     for column, ensemble in ensembles.items():
         for row, name in WIDTHS.items():
-            found[row, column] = _with_interval(np.std, 10.0 * ensemble.values(TESTED, system.terms[name]))
-        torsions = np.degrees(ensemble.values(slice(None), ring))
+            bonds = ensemble.values(TESTED, "bond", system.terms[name].atoms)
+            found[row, column] = _with_interval(np.std, 10.0 * bonds)
+        torsions = np.degrees(ensemble.values(slice(None), ring.kind, ring.atoms))
         found[RING_WIDTH, column] = _with_interval(np.std, torsions)
     return found
 
 
 def _stereo_rows(system: System, ensembles: Mapping[str, Ensemble]) -> dict[tuple[str, str], Figure]:
-    reference = _heavy_hands(system, ensembles["md"])
+    reference = heavy_hands(system, ensembles["md"])
     found: dict[tuple[str, str], Figure] = {}
     for column, ensemble in ensembles.items():
-        found[INVERTED, column] = _with_interval(np.mean, _heavy_hands(system, ensemble) != reference)
-        found[WRONG_SIDE, column] = _with_interval(np.mean, _wrong_side(system, ensemble))
+        found[INVERTED, column] = _with_interval(np.mean, heavy_hands(system, ensemble) != reference)
+        found[WRONG_SIDE, column] = _with_interval(np.mean, wrong_side(system, ensemble))
     return found
 
 
@@ -299,14 +335,14 @@ def _centres(system: System) -> tuple[list[list[int]], list[int]]:
     return corners, hydrogens
 
 
-def _heavy_hands(system: System, ensemble: Ensemble) -> NDArray[np.int8]:
+def heavy_hands(system: System, ensemble: Ensemble) -> NDArray[np.int8]:
     """Hands (F, chains x C) of the centres: the sign of the volume their three heavy bonds span."""
     [(_, chains)] = system.topology.split(ensemble.positions)
     volumes = signed_volumes(chains, _centres(system)[0])
     return np.asarray(hands(volumes)).reshape(len(chains), -1)
 
 
-def _wrong_side(system: System, ensemble: Ensemble) -> NDArray[np.bool_]:
+def wrong_side(system: System, ensemble: Ensemble) -> NDArray[np.bool_]:
     """Which hydrogens (F, chains x C) of the centres lie on the side of the three heavy bonds."""
     [(_, chains)] = system.topology.split(ensemble.positions)
     corners, hydrogens = _centres(system)

@@ -47,8 +47,8 @@ def test_md_in_place_of_the_model_scores_zero(study: Study, msb_data: Path) -> N
         assert figure.excess == pytest.approx(0.0, abs=1e-12)
     assert found["inverted stereocentres vs aa", "deepbackmap"].value == 0.0
     mirrored = measure.Ensemble(reference.positions * [1.0, 1.0, -1.0], reference.boxes)
-    assert (measure._heavy_hands(system, mirrored) == -measure._heavy_hands(system, reference)).all()
-    assert not measure._wrong_side(system, mirrored).any()
+    assert (measure.heavy_hands(system, mirrored) == -measure.heavy_hands(system, reference)).all()
+    assert not measure.wrong_side(system, mirrored).any()
 
 
 def test_tolerance(run: ModuleType) -> None:
