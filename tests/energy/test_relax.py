@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from msb.energy import Relaxer, minimise, peptide_system, read_gromacs_system, relax, thermal
+from msb.energy import Relaxer, minimise, peptide_system, read_gromacs_system, stages, thermal
 from msb.energy.restraints import bead_masses, shrunken
 from msb.errors import EnergyError, MsbWarning
 from msb.units import BOLTZMANN
@@ -84,7 +84,7 @@ def test_nothing_to_gain_returns_the_input(peptide, ideal):
 
 def test_a_worse_outcome_is_not_taken(peptide, ideal, monkeypatch):
     mapping = single_atoms(BACKBONE, 22)
-    monkeypatch.setattr(relax, "descend", lambda context, x, *_: (relax.snapshot(context, 1.05 * x), 7))
+    monkeypatch.setattr(stages, "descend", lambda context, x, *_: (stages.snapshot(context, 1.05 * x), 7))
     names = [f"number {k}" for k in range(22)]
     with pytest.warns(MsbWarning, match=r"nothing better than its input.*number \d+ \("):
         result = minimise(peptide, mapping, ideal, mapping @ ideal, names=names)

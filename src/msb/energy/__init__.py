@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from msb.energy.amber import peptide_system
+from msb.energy.finisher import Finished, Finisher
 from msb.energy.gromacs import GromacsSystem, gro_box, read_gromacs_system
-from msb.energy.relax import Relaxed, Relaxer, minimise, thermal
+from msb.energy.protocols import PROTOCOLS, Finish, Stage
+from msb.energy.relax import Relaxed, Relaxer, RelaxOptions, minimise, thermal
 from msb.energy.system import Energy
 from msb.energy.systems import (
     bond_lengths,
@@ -15,10 +17,16 @@ from msb.energy.systems import (
 )
 
 __all__ = [
+    "PROTOCOLS",
     "Energy",
+    "Finish",
+    "Finished",
+    "Finisher",
     "GromacsSystem",
+    "RelaxOptions",
     "Relaxed",
     "Relaxer",
+    "Stage",
     "bond_lengths",
     "constrain_bonds",
     "gro_box",

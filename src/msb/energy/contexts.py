@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from msb.errors import EnergyError
 
-__all__ = ["Snapshot", "make_context", "snapshot", "worst_atoms"]
+__all__ = ["Snapshot", "make_context", "place_box", "snapshot", "worst_atoms"]
 
 _SMALL = 200  # atoms; below, the Reference platform is quicker than the CPU one
 
@@ -50,7 +50,11 @@ class Snapshot:
 
 
 def make_context(
-    system: Any, integrator: Any = None, box: Floats | None = None, platform: str | None = None
+    system: Any,
+    integrator: Any = None,
+    box: Floats | None = None,
+    platform: str | None = None,
+    threads: int | None = None,
 ) -> Any:
     """Context of a System.
 
@@ -62,8 +66,9 @@ def make_context(
     box : float array (3, 3), optional
         Row vectors, nm.
     platform : str, optional
-        Default: Reference for less than 200 atoms, CPU else.  The CPU platform uses as many threads as
-        ``$OPENMM_CPU_THREADS`` says, and sums forces in a fixed order.
+        Default: Reference for less than 200 atoms, CPU else.  The CPU platform sums forces in a fixed order.
+    threads : int, optional
+        Of the CPU platform; default: ``$OPENMM_CPU_THREADS``, else all cores.
 
     Returns
     -------
@@ -82,8 +87,9 @@ def make_context(
     properties = {}
     if name == "CPU":
         properties["DeterministicForces"] = "true"
-        if "OPENMM_CPU_THREADS" in os.environ:
-            properties["Threads"] = os.environ["OPENMM_CPU_THREADS"]
+        wanted = str(threads) if threads else os.environ.get("OPENMM_CPU_THREADS")
+        if wanted:
+            properties["Threads"] = wanted
     if box is not None:
         system.setDefaultPeriodicBoxVectors(*reducePeriodicBoxVectors(box * unit.nanometer))
     try:
@@ -91,6 +97,32 @@ def make_context(
         return openmm.Context(system, integrator or openmm.VerletIntegrator(0.001), chosen, properties)
     except openmm.OpenMMException as error:
         raise EnergyError(f"OpenMM cannot evaluate this system on its {name} platform: {error}") from error
+
+
+def place_box(context: Any, box: Floats | None) -> None:
+    """Give a context another box.
+
+    Parameters
+    ----------
+    context : openmm.Context
+    box : float array (3, 3), optional
+        Row vectors, nm; without one the context keeps its own.
+
+    Raises
+    ------
+    EnergyError
+        If the box is no box, or too small for the cutoff.
+    """
+    if box is None:
+        return
+    import openmm
+    from openmm import unit
+    from openmm.app.internal.unitcell import reducePeriodicBoxVectors
+
+    try:
+        context.setPeriodicBoxVectors(*reducePeriodicBoxVectors(box * unit.nanometer))
+    except openmm.OpenMMException as error:
+        raise EnergyError(f"OpenMM refuses the box {np.round(box, 4).tolist()}: {error}") from error
 
 
 def snapshot(context: Any, positions: Floats | None = None) -> Snapshot:
@@ -111,6 +143,7 @@ def snapshot(context: Any, positions: Floats | None = None) -> Snapshot:
 
     if positions is not None:
         context.setPositions(positions)
+        context.computeVirtualSites()
     try:
         state = context.getState(positions=True, forces=True, energy=True)
     except openmm.OpenMMException:  # "Particle coordinate is NaN"

@@ -19,7 +19,9 @@ _GAIN = 1e-3  # kJ/mol per atom: less than this over a window is no progress
 Floats = NDArray[np.float64]
 
 
-def descend(context: Any, positions: Floats, max_steps: int, tolerance: float) -> tuple[Snapshot, int]:
+def descend(
+    context: Any, positions: Floats, max_steps: int, tolerance: float, seed: int = 0
+) -> tuple[Snapshot, int]:
     """Go downhill; the best finite state is kept.
 
     While an atom feels more than 1e5 kJ/mol/nm, atoms move along their forces, at most 0.01 nm a step.
@@ -36,6 +38,8 @@ def descend(context: Any, positions: Floats, max_steps: int, tolerance: float) -
         Of both kinds together.
     tolerance : float
         Root mean square force at which to stop, kJ/mol/nm.
+    seed : int
+        Of the directions in which coinciding atoms are moved apart.
 
     Returns
     -------
@@ -46,7 +50,7 @@ def descend(context: Any, positions: Floats, max_steps: int, tolerance: float) -
     """
     start = snapshot(context, positions)
     if not start.finite:
-        start = snapshot(context, separate(start, positions))
+        start = snapshot(context, separate(start, positions, seed))
     best, steps = _steepest(context, start, max_steps)
     if steps < max_steps and best.finite:
         after, more = _lbfgs(context, best, max_steps - steps, tolerance)
@@ -55,7 +59,7 @@ def descend(context: Any, positions: Floats, max_steps: int, tolerance: float) -
     return best, steps
 
 
-def separate(state: Snapshot, positions: Floats) -> Floats:
+def separate(state: Snapshot, positions: Floats, seed: int = 0) -> Floats:
     """Move atoms whose force is not finite (they coincide with another) apart, each by 0.01 nm.
 
     Parameters
@@ -63,14 +67,15 @@ def separate(state: Snapshot, positions: Floats) -> Floats:
     state : Snapshot
     positions : float array (N, 3)
         nm.
+    seed : int
 
     Returns
     -------
     float array (N, 3)
-        The same every time.
+        The same for the same seed.
     """
     stuck = np.logical_not(np.isfinite(state.forces).all(axis=1, keepdims=True))
-    directions = np.random.default_rng(0).standard_normal(positions.shape)
+    directions = np.random.default_rng(seed).standard_normal(positions.shape)
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     return np.where(stuck, positions + _LEAP * directions, positions)
 

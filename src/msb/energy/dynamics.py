@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from msb.energy.contexts import Snapshot, make_context, snapshot
+from msb.energy.contexts import Snapshot, make_context, place_box, snapshot
 from msb.units import BOLTZMANN
 
-__all__ = ["langevin"]
+__all__ = ["Langevin"]
 
 _CHUNK = 25  # steps between checks
 _CONSTRAINTS = 1e-6  # relative error of constrained lengths
@@ -18,66 +19,93 @@ _CONSTRAINTS = 1e-6  # relative error of constrained lengths
 Floats = NDArray[np.float64]
 
 
-def langevin(
-    system: Any,
-    positions: Floats,
-    temperature: float,
-    steps: int,
-    timestep: float,
-    friction: float,
-    seed: int,
-    box: Floats | None = None,
-    platform: str | None = None,
-) -> tuple[Snapshot, int, Snapshot]:
-    """Run at constant temperature, from velocities drawn at that temperature.
-
-    Every 25 steps the state must be finite and its potential energy at most 3 kT per atom above the
-    start; else the run ends and the last good state is kept.
+class Langevin:
+    """Dynamics of one system; its context is made once and serves many runs.
 
     Parameters
     ----------
     system : openmm.System
-    positions : float array (N, 3)
-        nm.
-    temperature : float
-        K.
-    steps : int
     timestep, friction : float
         ps, 1/ps.
-    seed : int
-        Same seed, same run.
     box : float array (3, 3), optional
-        nm.
-    platform : str, optional
-
-    Returns
-    -------
-    good : Snapshot
-        Last good state.
-    done : int
-        Steps up to it.
-    last : Snapshot
-        Last state looked at: `good`, unless the run failed.
+        nm; of the first run, later ones may have others.
+    platform, threads : optional
+        As for :func:`msb.energy.contexts.make_context`.
     """
-    import openmm
 
-    integrator = openmm.LangevinMiddleIntegrator(temperature, friction, timestep)
-    integrator.setRandomNumberSeed(1 + seed % (2**31 - 2))  # 0 would mean: from the clock
-    integrator.setConstraintTolerance(_CONSTRAINTS)
-    context = make_context(system, integrator, box, platform)
-    good = last = snapshot(context, positions)
-    allowed = good.energy + 3 * BOLTZMANN * temperature * len(positions)
-    done = 0
-    try:
-        context.applyConstraints(_CONSTRAINTS)
-        context.setVelocitiesToTemperature(temperature, 1 + (seed + 1) % (2**31 - 2))
-        while done < steps:
-            chunk = min(_CHUNK, steps - done)
-            integrator.step(chunk)
+    def __init__(
+        self,
+        system: Any,
+        timestep: float,
+        friction: float,
+        box: Floats | None = None,
+        platform: str | None = None,
+        threads: int | None = None,
+    ) -> None:
+        import openmm
+
+        self._integrator = openmm.LangevinMiddleIntegrator(0.0, friction, timestep)
+        self._integrator.setConstraintTolerance(_CONSTRAINTS)
+        self.context = make_context(system, self._integrator, box, platform, threads)
+
+    def run(
+        self,
+        positions: Floats,
+        schedule: Sequence[tuple[float, int]],
+        seed: int,
+        box: Floats | None = None,
+    ) -> tuple[Snapshot, int, Snapshot]:
+        """Run from velocities drawn at the first temperature.
+
+        Every 25 steps the state must be finite and its potential energy at most 3 kT per atom above the
+        start; else the run ends and the last good state is kept.
+
+        Parameters
+        ----------
+        positions : float array (N, 3)
+            nm.
+        schedule : sequence of (float, int)
+            Temperatures, K, and for how many steps each.
+        seed : int
+            Same seed, same run, whatever was run before.
+        box : float array (3, 3), optional
+            nm.
+
+        Returns
+        -------
+        good : Snapshot
+            Last good state.
+        done : int
+            Steps up to it.
+        last : Snapshot
+            Last state looked at: `good`, unless the run failed.
+        """
+        import openmm
+
+        context, integrator = self.context, self._integrator
+        integrator.setRandomNumberSeed(1 + seed % (2**31 - 2))  # 0 would mean: from the clock
+        context.reinitialize()  # or the seed would not count
+        place_box(context, box)
+        good = last = snapshot(context, positions)
+        hottest = max((temperature for temperature, _ in schedule), default=0.0)
+        allowed = good.energy + 3 * BOLTZMANN * hottest * len(positions)
+        done = 0
+        try:
+            context.applyConstraints(_CONSTRAINTS)
+            for part, (temperature, steps) in enumerate(schedule):
+                integrator.setTemperature(temperature)
+                if not part:
+                    context.setVelocitiesToTemperature(temperature, 1 + (seed + 1) % (2**31 - 2))
+                for chunk in _chunks(steps):
+                    integrator.step(chunk)
+                    last = snapshot(context)
+                    if not (last.finite and last.energy <= allowed):
+                        return good, done, last
+                    good, done = last, done + chunk
+        except openmm.OpenMMException:  # a coordinate is NaN, or constraints cannot be satisfied
             last = snapshot(context)
-            if not (last.finite and last.energy <= allowed):
-                break
-            good, done = last, done + chunk
-    except openmm.OpenMMException:  # a coordinate is NaN, or constraints cannot be satisfied
-        last = snapshot(context)
-    return good, done, last
+        return good, done, last
+
+
+def _chunks(steps: int) -> list[int]:
+    return [min(_CHUNK, steps - first) for first in range(0, steps, _CHUNK)]

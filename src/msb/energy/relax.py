@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,21 +11,74 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from msb.energy.contexts import Snapshot, make_context, snapshot, worst_atoms
-from msb.energy.descent import descend
-from msb.energy.dynamics import langevin
-from msb.energy.restraints import RestrainedSystem, bead_masses, bead_springs, hold_beads
+from msb.energy.contexts import Snapshot, worst_atoms
+from msb.energy.held_frame import HeldFrame
+from msb.energy.restraints import RestrainedSystem
+from msb.energy.stages import Bench, Form
 from msb.errors import EnergyError, MsbWarning
 
-__all__ = ["SHRINKING", "Relaxed", "Relaxer", "minimise", "thermal"]
+__all__ = ["SHRINKING", "RelaxOptions", "Relaxed", "Relaxer", "minimise", "thermal"]
 
 FORCE_CONSTANT = 3e6  # kJ/mol/nm^2
 SHRINKING = (0.5, 0.7, 0.85, 1.0)  # scale of the Lennard-Jones spheres in each stage
 _ROUGH = 1e5  # kJ/mol/nm; starts with a larger force are minimised in stages
 _STEPS = 330  # of a minimisation in stages
-_STRIDE = 0.7  # largest time step times frequency of a bead on its spring
 
 Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RelaxOptions:
+    """How to relax; minimisation and dynamics each read what concerns them.
+
+    Parameters
+    ----------
+    stages : sequence of float, optional
+        Scales of the Lennard-Jones spheres, the last one 1.  Default: 0.5, 0.7, 0.85, 1 where an atom
+        feels more than 1e5 kJ/mol/nm, 1 alone elsewhere.
+    max_steps : int
+        Of a minimisation, shared among its stages.
+    tolerance : float
+        Root mean square force at which a stage stops, kJ/mol/nm.
+    all_bonds : bool
+        Take stiff springs on bonds softer than 1e5 kJ/mol/nm^2, which stand for constrained bonds in
+        topologies made for them.
+    steps : int
+        Of dynamics.
+    timestep, friction : float
+        ps, 1/ps.
+    minimise_steps : int
+        Steps of minimisation before dynamics; 0 for none.
+    seed : int
+        Same seed, same result (on the same machine and number of threads).
+    constrain : bool
+        In dynamics, constrain every bond to its length at rest, except between atoms that are beads
+        themselves.
+    force_constant : float
+        Of the springs on the beads, kJ/mol/nm^2.  In dynamics that of a light bead is lowered to what
+        the time step can follow.
+    names : sequence of str, optional
+        Of the atoms, for messages.
+    platform : str, optional
+        Of OpenMM; default: Reference for less than 200 atoms, CPU else.
+    threads : int, optional
+        Of the CPU platform.
+    """
+
+    stages: Sequence[float] | None = None
+    max_steps: int = _STEPS
+    tolerance: float = 10.0
+    all_bonds: bool = False
+    steps: int = 500
+    timestep: float = 0.001
+    friction: float = 10.0
+    minimise_steps: int = 15
+    seed: int = 0
+    constrain: bool = True
+    force_constant: float = FORCE_CONSTANT
+    names: Sequence[str] | None = None
+    platform: str | None = None
+    threads: int | None = None
 
 
 @dataclass(frozen=True)
@@ -63,42 +117,33 @@ class Relaxer:
         Not changed.
     mapping : sparse matrix (M, N)
         Beads = mapping @ atoms, rows sum to 1.
-    names : sequence of str, optional
-        Of the atoms, for messages.
-    force_constant : float
-        Of the springs on the beads, kJ/mol/nm^2.  In dynamics that of a light bead is lowered to what
-        the time step can follow.
-    platform : str, optional
-        Of OpenMM; default: Reference for less than 200 atoms, CPU else.
+    options : RelaxOptions, optional
+        What every frame starts from.
+    **changes
+        Single options, by name.
+
+    Raises
+    ------
+    EnergyError
+        If the mapping does not fit the System, or an option is unknown.
     """
 
     def __init__(
-        self,
-        system: Any,
-        mapping: Any,
-        names: Sequence[str] | None = None,
-        force_constant: float = FORCE_CONSTANT,
-        platform: str | None = None,
+        self, system: Any, mapping: Any, options: RelaxOptions | None = None, **changes: Any
     ) -> None:
+        self.options = _with(options or RelaxOptions(), changes)
         self._prepared = RestrainedSystem(system, mapping)
-        self._names, self._platform = names, platform
-        self._constants = np.full(self._prepared.weights.shape[0], float(force_constant))
-        self._contexts: dict[tuple[float, bool], tuple[Any, Any]] = {}
+        own = self.options
+        self._bench = Bench(self._prepared, own.force_constant, None, own.platform, own.threads)
 
     def minimise(
-        self,
-        positions: ArrayLike,
-        beads: ArrayLike,
-        box: ArrayLike | None = None,
-        stages: Sequence[float] | None = None,
-        max_steps: int = _STEPS,
-        tolerance: float = 10.0,
-        all_bonds: bool = False,
+        self, positions: ArrayLike, beads: ArrayLike, box: ArrayLike | None = None, **changes: Any
     ) -> Relaxed:
         """Minimise one frame; arguments as for :func:`minimise`."""
-        frame = _Frame(self._prepared, positions, beads, box)
-        state, steps, improved = self._descend(frame, frame.start, stages, max_steps, tolerance, all_bonds)
-        return self._result(frame, state.positions, steps, improved, all_bonds)
+        options = _with(self.options, changes)
+        frame = HeldFrame(self._prepared, positions, beads, box)
+        after, steps, improved = self._descend(frame, frame.start, options, options.all_bonds)
+        return self._result(frame, after, steps, improved, options.all_bonds)
 
     def thermal(
         self,
@@ -106,132 +151,67 @@ class Relaxer:
         beads: ArrayLike,
         temperature: float,
         box: ArrayLike | None = None,
-        steps: int = 500,
-        timestep: float = 0.001,
-        friction: float = 10.0,
-        minimise_steps: int = 15,
-        seed: int = 0,
-        constrain: bool = True,
+        **changes: Any,
     ) -> Relaxed:
         """Run one frame at constant temperature; arguments as for :func:`thermal`."""
-        frame = _Frame(self._prepared, positions, beads, box)
-        current, taken = frame.start, 0
-        system = self._dynamic(frame, timestep, constrain)
-        plans: list[tuple[Sequence[float] | None, int]] = [((1.0,), minimise_steps), (None, _STEPS)]
-        for stages, limit in plans:  # the second one only if the first run fails
-            if limit:
-                state, more, _ = self._descend(frame, current, stages, limit, 10.0, constrain)
-                current, taken = state.positions, taken + more
-            good, done, last = langevin(
-                system, current, temperature, steps, timestep, friction, seed, frame.box, self._platform
+        options = _with(self.options, changes)
+        frame = HeldFrame(self._prepared, positions, beads, box)
+        current, taken, stiff = frame.start, 0, options.constrain
+        first = _with(options, {"stages": (1.0,), "max_steps": options.minimise_steps, "tolerance": 10.0})
+        again = _with(first, {"stages": None, "max_steps": _STEPS})
+        for plan in (first, again):  # the second one only if the first run fails
+            if plan.max_steps:
+                current, more, _ = self._descend(frame, current, plan, stiff)
+                taken += more
+            good, done, last = self._bench.run(
+                *(frame, current, [(temperature, options.steps)]),
+                *(options.timestep, options.friction, stiff, options.seed),
             )
-            if done == steps:
-                return self._result(frame, good.positions, taken + done, True, constrain)
-        self._warn(f"dynamics failed after {done} of {steps} steps; the last good state is kept", last)
-        return self._result(frame, good.positions if done else current, taken + done, False, constrain)
+            if done == options.steps:
+                return self._result(frame, good.positions, taken + done, True, stiff)
+        self._warn(f"dynamics failed after {done} of {options.steps} steps; the last good state is kept", last)
+        return self._result(frame, good.positions if done else current, taken + done, False, stiff)
 
     def _descend(
-        self,
-        frame: _Frame,
-        positions: Floats,
-        stages: Sequence[float] | None,
-        max_steps: int,
-        tolerance: float,
-        all_bonds: bool,
-    ) -> tuple[Snapshot, int, bool]:
+        self, frame: HeldFrame, positions: Floats, options: RelaxOptions, stiff: bool
+    ) -> tuple[Floats, int, bool]:
         """Minimise in stages; the input is kept where nothing lower is found."""
-        start = snapshot(self._context(frame, 1.0, all_bonds), positions)
+        full = Form(stiff=stiff)
+        start = self._bench.state(frame, positions, full)
+        stages = options.stages
         if stages is None:
             stages = SHRINKING if start.strongest > _ROUGH else (1.0,)
         current, steps = positions, 0
         for k, factor in enumerate(stages):
-            context = self._context(frame, factor, all_bonds)
-            state, taken = descend(context, current, (max_steps - steps) // (len(stages) - k), tolerance)
-            current, steps = (state.positions if state.finite else current), steps + taken
-        end = snapshot(self._context(frame, 1.0, all_bonds), current)
+            limit = (options.max_steps - steps) // (len(stages) - k)
+            form = Form(shrink=factor, stiff=stiff)
+            current, taken = self._bench.descend(frame, current, form, limit, options.tolerance)
+            steps += taken
+        end = self._bench.state(frame, current, full)
         if end.finite and not end.energy > start.energy:
-            return end, steps, True
+            return current, steps, True
         self._warn("minimisation found nothing better than its input, which is kept", end)
-        return Snapshot(positions, start.forces, start.energy), steps, False
-
-    def _context(self, frame: _Frame, factor: float, all_bonds: bool) -> Any:
-        """Context for minimisation at the frame's box and beads; made once for many frames."""
-        key = (factor, all_bonds)
-        if key not in self._contexts:
-            system = self._prepared.stiff(factor, all_bonds)
-            springs = bead_springs(self._prepared.weights, frame.beads, self._constants)
-            system.addForce(springs)
-            self._contexts[key] = make_context(system, None, frame.box, self._platform), springs
-        context, springs = self._contexts[key]
-        frame.place(context)
-        hold_beads(context, springs, frame.beads)
-        return context
-
-    def _dynamic(self, frame: _Frame, timestep: float, constrain: bool) -> Any:
-        """System for dynamics with the frame's beads held."""
-        system = self._prepared.constrained() if constrain else self._prepared.unchanged()
-        inertia = bead_masses(self._prepared.weights, self._prepared.masses)
-        constants = np.minimum(self._constants, inertia * (_STRIDE / timestep) ** 2)
-        system.addForce(bead_springs(self._prepared.weights, frame.beads, constants))
-        return system
+        return positions, steps, False
 
     def _result(
-        self, frame: _Frame, positions: Floats, steps: int, succeeded: bool, all_bonds: bool
+        self, frame: HeldFrame, positions: Floats, steps: int, succeeded: bool, stiff: bool
     ) -> Relaxed:
-        context = self._context(frame, 1.0, all_bonds)
-        before, after = (_field_energy(context, state) for state in (frame.start, positions))
-        away = np.linalg.norm(self._prepared.weights @ positions - frame.beads, axis=1)
-        rms, most = float(np.sqrt(np.mean(away**2))), float(away.max(initial=0.0))
-        return Relaxed(frame.given(positions), before, after, rms, most, steps, succeeded)
+        before, after = (self._bench.field_energy(frame, x, stiff) for x in (frame.start, positions))
+        return Relaxed(frame.given(positions), before, after, *frame.away(positions), steps, succeeded)
 
     def _warn(self, message: str, state: Snapshot) -> None:
         what = "largest forces on" if state.finite else "not finite; worst are"
-        names = worst_atoms(state, self._names)
+        names = worst_atoms(state, self.options.names)
         warnings.warn(f"{message} ({what} {names})", MsbWarning, stacklevel=4)
 
 
-class _Frame:
-    """One frame in whole molecules, with the beads' images that belong to them."""
-
-    def __init__(
-        self, prepared: RestrainedSystem, positions: ArrayLike, beads: ArrayLike, box: ArrayLike | None
-    ) -> None:
-        self._input = np.asarray(positions)
-        shape = (prepared.n_atoms, 3)
-        given, wanted = np.asarray(positions, dtype=np.float64), np.asarray(beads, dtype=np.float64)
-        if given.shape != shape or wanted.shape != (prepared.weights.shape[0], 3):
-            raise EnergyError(
-                f"relaxation is of one frame of {shape[0]} atoms and {prepared.weights.shape[0]} beads: "
-                f"got positions {given.shape} and beads {wanted.shape}"
-            )
-        for what, values in (("atom", given), ("bead", wanted)):
-            broken = np.flatnonzero(np.logical_not(np.isfinite(values).all(axis=1)))
-            if len(broken):
-                indices = ", ".join(map(str, broken[:5]))
-                raise EnergyError(f"{len(broken)} {what}s to relax have no finite position: {what} {indices}")
-        self.box = None if box is None else np.asarray(box, dtype=np.float64)
-        self.start = prepared.whole(given, self.box)
-        self.beads = prepared.near(self.start, wanted, self.box)
-        self._moved = given - self.start
-
-    def place(self, context: Any) -> None:
-        """Give a context this frame's box."""
-        if self.box is not None:
-            from openmm.app.internal.unitcell import reducePeriodicBoxVectors
-            from openmm.unit import nanometer
-
-            context.setPeriodicBoxVectors(*reducePeriodicBoxVectors(self.box * nanometer))
-
-    def given(self, positions: Floats) -> NDArray[Any]:
-        """Positions in the images and dtype of the input."""
-        moved = positions + self._moved
-        return moved.astype(self._input.dtype if self._input.dtype.kind == "f" else np.float64)
-
-
-def _field_energy(context: Any, positions: Floats) -> float:
-    """Energy of the force field alone, kJ/mol."""
-    context.setPositions(positions)
-    return float(context.getState(energy=True, groups={0}).getPotentialEnergy()._value)
+def _with(options: RelaxOptions, changes: dict[str, Any]) -> RelaxOptions:
+    try:
+        return dataclasses.replace(options, **changes)
+    except TypeError:
+        known = {field.name for field in dataclasses.fields(RelaxOptions)}
+        unknown = ", ".join(f"`{name}`" for name in sorted(changes.keys() - known))
+        raise EnergyError(f"relaxation has no option {unknown}; it has {', '.join(sorted(known))}") from None
 
 
 def minimise(
@@ -241,13 +221,8 @@ def minimise(
     beads: ArrayLike,
     *,
     box: ArrayLike | None = None,
-    stages: Sequence[float] | None = None,
-    max_steps: int = _STEPS,
-    tolerance: float = 10.0,
-    all_bonds: bool = False,
-    force_constant: float = FORCE_CONSTANT,
-    names: Sequence[str] | None = None,
-    platform: str | None = None,
+    options: RelaxOptions | None = None,
+    **changes: Any,
 ) -> Relaxed:
     """Minimise the energy with the beads held; the result is never worse than the input.
 
@@ -266,17 +241,9 @@ def minimise(
         nm, any periodic image.
     box : float array (3, 3), optional
         Row vectors, nm; needed if the system is periodic (else its own default box serves).
-    stages : sequence of float, optional
-        Scales of the spheres, the last one 1.  Default: 0.5, 0.7, 0.85, 1 where an atom feels more than
-        1e5 kJ/mol/nm, 1 alone elsewhere.
-    max_steps : int
-    tolerance : float
-        Root mean square force at which a stage stops, kJ/mol/nm.
-    all_bonds : bool
-        Take stiff springs on bonds softer than 1e5 kJ/mol/nm^2, which stand for constrained bonds in
-        topologies made for them.
-    force_constant, names, platform
-        As for :class:`Relaxer`.
+    options : RelaxOptions, optional
+    **changes
+        Single options, by name.
 
     Returns
     -------
@@ -285,15 +252,14 @@ def minimise(
     Raises
     ------
     EnergyError
-        If shapes do not fit, or a coordinate is not finite.
+        If shapes do not fit, a coordinate is not finite, or an option is unknown.
 
     Warns
     -----
     MsbWarning
         If the input is kept; names the atoms with the largest forces.
     """
-    relaxer = Relaxer(system, mapping, names, force_constant, platform)
-    return relaxer.minimise(positions, beads, box, stages, max_steps, tolerance, all_bonds)
+    return Relaxer(system, mapping, options, **changes).minimise(positions, beads, box)
 
 
 def thermal(
@@ -304,15 +270,8 @@ def thermal(
     temperature: float,
     *,
     box: ArrayLike | None = None,
-    steps: int = 500,
-    timestep: float = 0.001,
-    friction: float = 10.0,
-    minimise_steps: int = 15,
-    seed: int = 0,
-    constrain: bool = True,
-    force_constant: float = FORCE_CONSTANT,
-    names: Sequence[str] | None = None,
-    platform: str | None = None,
+    options: RelaxOptions | None = None,
+    **changes: Any,
 ) -> Relaxed:
     """Run Langevin dynamics with the beads held: the force field samples what the beads leave free.
 
@@ -321,21 +280,12 @@ def thermal(
 
     Parameters
     ----------
-    system, mapping, positions, beads, box
+    system, mapping, positions, beads, box, options
         As for :func:`minimise`.
     temperature : float
         K.
-    steps : int
-    timestep, friction : float
-        ps, 1/ps.
-    minimise_steps : int
-        Steps of minimisation before; 0 for none.
-    seed : int
-        Same seed, same result (on the same machine and number of threads).
-    constrain : bool
-        Constrain every bond to its length at rest, except between atoms that are beads themselves.
-    force_constant, names, platform
-        As for :class:`Relaxer`.
+    **changes
+        Single options, by name.
 
     Returns
     -------
@@ -344,14 +294,11 @@ def thermal(
     Raises
     ------
     EnergyError
-        If shapes do not fit, or a coordinate is not finite.
+        If shapes do not fit, a coordinate is not finite, or an option is unknown.
 
     Warns
     -----
     MsbWarning
         If the run fails; names the worst atoms.
     """
-    relaxer = Relaxer(system, mapping, names, force_constant, platform)
-    return relaxer.thermal(
-        *(positions, beads, temperature, box, steps, timestep, friction, minimise_steps, seed, constrain)
-    )
+    return Relaxer(system, mapping, options, **changes).thermal(positions, beads, temperature, box)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,14 @@ from scipy import sparse
 
 from msb.core.box import image_shifts
 from msb.core.graph import neighbours_of, spanning_tree
+from msb.core.stereo import hands, signed_volumes
 from msb.energy.parameters import plain
 from msb.energy.systems import bond_lengths
 from msb.errors import EnergyError
 
 __all__ = [
     "HOLDING",
+    "Hands",
     "RestrainedSystem",
     "bead_masses",
     "bead_springs",
@@ -30,6 +33,20 @@ _COUPLING = re.compile(r"CMMotionRemover|AndersenThermostat|MonteCarlo.*Barostat
 _STIFF = 3e5  # kJ/mol/nm^2, about a C-H bond: stands for constraints while minimising
 HOLDING = 1  # force group of what holds beads and bonds; the force field itself is group 0
 _SOFT = 1e5  # kJ/mol/nm^2; bonds softer than this are placeholders of constrained bonds
+
+_ANGLES = ("HarmonicBondForce", "CustomBondForce", "HarmonicAngleForce", "CustomAngleForce")
+_TORSIONS = (
+    *("PeriodicTorsionForce", "RBTorsionForce"),
+    *("CustomTorsionForce", "CMAPTorsionForce"),
+)
+_KINDS = {"angles": _ANGLES, "bonded": _ANGLES + _TORSIONS}
+_VOLUME = (
+    "k*max(0, v0 - s*v)^2;"
+    "v = ax*(by*cz - bz*cy) + ay*(bz*cx - bx*cz) + az*(bx*cy - by*cx);"
+    "ax = x1-x4; ay = y1-y4; az = z1-z4; bx = x2-x4; by = y2-y4; bz = z2-z4; cx = x3-x4; cy = y3-y4; cz = z3-z4"
+)
+_FLAT = 0.4  # share of a centre's volume at rest below which it is pushed back
+_BARRIER = 1000.0  # kJ/mol that an inverted centre costs
 
 Floats = NDArray[np.float64]
 
@@ -82,9 +99,15 @@ class RestrainedSystem:
         away = beads - self.weights @ positions
         return np.asarray(beads - image_shifts(away, box) @ box)
 
-    def stiff(self, shrink: float = 1.0, all_bonds: bool = False) -> Any:
+    def form(self, terms: str, shrink: float = 1.0, all_bonds: bool = False) -> Any:
+        """Copy for minimisation with "all" forces, the "bonded" ones, or bonds and "angles" alone."""
+        return self.stiff(shrink, all_bonds, () if terms == "all" else _KINDS[terms])
+
+    def stiff(self, shrink: float = 1.0, all_bonds: bool = False, kinds: Collection[str] = ()) -> Any:
         """Copy for minimisation: stiff springs in place of constraints, or on all soft bonds."""
         system = shrunken(self.system, shrink)
+        if kinds:
+            _keep_kinds(system, kinds)
         held = {
             tuple(sorted(system.getConstraintParameters(k)[:2])) for k in range(system.getNumConstraints())
         }
@@ -119,6 +142,62 @@ class RestrainedSystem:
             if (i, j) not in present and not {i, j} <= anchors and self.masses[[i, j]].all():
                 system.addConstraint(i, j, float(length))
         return system
+
+
+class Hands:
+    """Keeps tetrahedral centres from turning over: a one-sided spring on the volume of their neighbours.
+
+    A centre in shape feels nothing.
+
+    Parameters
+    ----------
+    corners : int array (C, 4)
+        The four neighbours of each centre, in ascending order.
+    signs : int array (C,)
+        Wanted signs of the volumes of :func:`msb.core.stereo.signed_volumes`; 0 for any.
+    volumes : float array (C,)
+        Sizes of these volumes at rest, nm^3.
+    """
+
+    def __init__(self, corners: NDArray[np.int64], signs: NDArray[np.int8], volumes: Floats) -> None:
+        self.corners, self.signs, self.volumes = corners, signs, volumes
+
+    def choose(self, positions: Floats, wanted: NDArray[np.int8] | None) -> None:
+        """Want some signs (C,), or those that whole molecules (N, 3) show."""
+        if wanted is None:
+            wanted = self._found(positions)
+        self.signs = np.asarray(wanted, dtype=np.int8)
+
+    def wrong(self, positions: Floats) -> NDArray[np.int64]:
+        """Numbers of the centres of another hand than wanted in whole molecules (N, 3), nm."""
+        return np.flatnonzero((self._found(positions) != self.signs) & (self.signs != 0))
+
+    def _found(self, positions: Floats) -> NDArray[np.int8]:
+        return np.asarray(hands(signed_volumes(positions, self.corners.tolist())), dtype=np.int8)
+
+    def force(self) -> Any:
+        """The springs, as an OpenMM CustomCompoundBondForce."""
+        from openmm import CustomCompoundBondForce
+
+        force = CustomCompoundBondForce(4, _VOLUME)
+        force.setName("hands")
+        force.setForceGroup(HOLDING)
+        for name in ("k", "v0", "s"):
+            force.addPerBondParameter(name)
+        for number, corners in enumerate(self.corners.tolist()):
+            force.addBond(corners, self._parameters(number))
+        return force
+
+    def update(self, context: Any, force: Any) -> None:
+        """Make a context, of which the force of :meth:`force` is part, want the present signs."""
+        for number, corners in enumerate(self.corners.tolist()):
+            force.setBondParameters(number, corners, self._parameters(number))
+        force.updateParametersInContext(context)
+
+    def _parameters(self, number: int) -> list[float]:
+        volume, sign = float(self.volumes[number]), float(self.signs[number])
+        least = _FLAT * volume
+        return [_BARRIER / (volume + least) ** 2 * abs(sign), least, sign]
 
 
 def bead_masses(weights: Any, masses: Floats) -> Floats:
@@ -227,6 +306,15 @@ def shrunken(system: Any, factor: float) -> Any:
             formula = re.sub(r"\br\b", "r_scaled", force.getEnergyFunction())
             force.setEnergyFunction(f"{formula}; r_scaled = r*{1 / factor!r}")
     return system
+
+
+def _keep_kinds(system: Any, kinds: Collection[str]) -> None:
+    """Leave out all forces but some kinds, in place; pairs written as bonds go too."""
+    for k in reversed(range(system.getNumForces())):
+        force = system.getForce(k)
+        kind = type(force).__name__
+        if kind not in kinds or (kind == "CustomBondForce" and not _knows_length(force)):
+            system.removeForce(k)
 
 
 def _shrink_nonbonded(force: Any, factor: float) -> None:
