@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from msb.core.box import image_shifts, minimum_image
 from msb.core.topology import Topology
 from msb.quality.expected import expected_geometry
-from msb.quality.findings import Hits
+from msb.quality.findings import Hits, Kind
 from msb.quality.limits import Limits
 from msb.quality.reference import Reference
 
@@ -53,7 +53,7 @@ class BondedCheck:
     def find(
         self, x: FloatArray, boxes: FloatArray | None, usable: BoolArray
     ) -> tuple[list[Hits], BoolArray]:
-        """Return what is wrong in molecules (F, N, 3) made whole, and which bonds are too long to be any, (F, B).
+        """Return what is wrong in whole molecules (F, N, 3), and which bonds are too long to be any, (F, B).
 
         An angle one of whose bonds is wrong is not judged: it is a consequence.
         """
@@ -76,10 +76,9 @@ class BondedCheck:
         ]
         return hits, broken
 
-    def _bond_hits(self, kind: str, chosen: BoolArray, values: FloatArray, severity: FloatArray) -> Hits:
+    def _bond_hits(self, kind: Kind, chosen: BoolArray, values: FloatArray, severity: FloatArray) -> Hits:
         frames, rows = np.nonzero(chosen)
-        name = "broken" if kind == "broken" else "bond"
-        return Hits(name, frames, self.bonds[rows], values[frames, rows], severity[frames, rows])  # type: ignore[arg-type]
+        return Hits(kind, frames, self.bonds[rows], values[frames, rows], severity[frames, rows])
 
     def _angle_hits(self, x: FloatArray, usable: BoolArray, bad_bonds: BoolArray) -> Hits:
         """Compare cosines, which are cheap, and take the arc cosine of the few that are off."""

@@ -33,8 +33,8 @@ _FARTHEST = 1e6  # nm; what lies beyond is no position
 class Checker:
     """Finds defects in the structures of one system.
 
-    Everything that depends on the topology alone is worked out once. Molecules may be cut by the box; they are
-    made whole, and those that cannot be are a finding.
+    Everything that depends on the topology alone is worked out once. Molecules may be cut by the box; they
+    are made whole, and those that cannot be are a finding.
 
     Parameters
     ----------
@@ -43,8 +43,8 @@ class Checker:
     limits : Limits, optional
         Thresholds.
     hands : array_like (C,), optional
-        Wanted sign of every stereocentre, in the order of `handedness(...).centres`; 0 for any. Without it the
-        reference's hands are wanted, and without that those of the majority of at least ten copies.
+        Wanted sign of every stereocentre, in the order of `handedness(...).centres`; 0 for any. Without it
+        the reference's hands are wanted, and without that those of the majority of at least ten copies.
     reference : Reference or array_like (F, N, 3) or (N, 3), optional
         A structure that is right, whole molecules, nm: hands, cis and trans, and the geometry of terms whose
         parameters the topology does not hold.
@@ -134,11 +134,11 @@ class Checker:
         Returns
         -------
         Examination
-            Statistics of every frame, (F,): "stereocentres_judged", "inverted_stereocentres", "turned_bonds",
-            "ring_piercings", "pairs_below_0.17_nm" and "carbon_pairs_below_0.28_nm" (more than three bonds
-            apart), "nearest_contact_nm" (NaN where nothing is near), "bonds_across_box" (before molecules were
-            made whole), and where they are known "meso_share", "bead_deviation_mean_nm",
-            "bead_deviation_max_nm" and "energy_per_atom".
+            Statistics of every frame, (F,): "stereocentres_judged", "inverted_stereocentres",
+            "turned_bonds", "ring_piercings", "pairs_below_0.17_nm" and "carbon_pairs_below_0.28_nm" (more
+            than three bonds apart), "nearest_contact_nm" (NaN where nothing is near), "bonds_across_box"
+            (before molecules were made whole), and where they are known "meso_share",
+            "bead_deviation_mean_nm", "bead_deviation_max_nm" and "energy_per_atom".
 
         Raises
         ------
@@ -214,7 +214,7 @@ class Checker:
         share = self._hands.meso_share(whole, self.topology)
         if share is not None:
             counts["meso_share"] = share
-        for searched, found in (self._pierced(whole, boxes, sound), self._near(x, boxes, usable)):
+        for searched, found in (self._pierced(whole, boxes, usable), self._near(x, boxes, usable)):
             hits += searched
             counts |= found
         if beads is not None and self.mapping is not None:

@@ -13,7 +13,7 @@ from msb.core.elements import NO_ELEMENT
 from msb.core.topology import Topology
 from msb.quality.limits import Limits, contact_distances
 
-__all__ = ["CARBON_PAIR", "ANY_PAIR", "ContactSearch", "Contacts"]
+__all__ = ["ANY_PAIR", "CARBON_PAIR", "ContactSearch", "Contacts"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

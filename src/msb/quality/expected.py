@@ -1,4 +1,4 @@
-"""How long bonds and how wide angles should be: from the force field, from a reference, or from the elements."""
+"""How long bonds and how wide angles should be: by the force field, a reference, or the elements."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Expected:
     Attributes
     ----------
     lengths, length_limits : ndarray (B,)
-        nm, as `MoleculeTemplate.bonds`; an endless limit where nothing is known (a bond to a metal or a bead).
+        nm, as `MoleculeTemplate.bonds`; no limit where nothing is known (a bond to a metal or a bead).
     angles, angle_limits : ndarray (A,)
         Degrees, as `MoleculeTemplate.angles`.
     """
@@ -50,9 +50,9 @@ def expected_geometry(
 ) -> Expected:
     """Return the expected geometry of a molecule.
 
-    What the topology says of a term (harmonic, G96, Morse and Urey-Bradley terms, constraints) goes before the
-    reference, and the reference before the elements. Terms that no symmetry of the bond graph tells apart share what
-    the reference says.
+    What the topology says of a term (harmonic, G96, Morse and Urey-Bradley terms, constraints) goes before
+    the reference, and the reference before the elements. Terms that the bond graph's symmetry makes equal
+    share what the reference says.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def _learnt(
 
 
 def _known(template: MoleculeTemplate, temperature: float) -> _Rest:
-    """Return value at rest and thermal width of the terms whose parameters the topology holds: nm, degrees."""
+    """Return value at rest and thermal width, nm or degrees, of the terms that the topology holds."""
     found: _Rest = {}
     for entry in template.interactions:
         rule = _RULES.get((entry.kind, entry.function))

@@ -69,11 +69,11 @@ class Limits(StrictModel):
     hand_copies : int
         Copies of a molecule that are needed to speak of a majority.
     cis : float
-        Degrees; a double or peptide bond is turned when its dihedral is nearer than this to the wrong side, or
-        twisted by more than this from both.
+        Degrees; a double or peptide bond is turned when its dihedral is farther than this from the side it
+        should be on (0 or 180 degrees), or from both where either will do.
     largest_ring : int
-        Atoms of the largest ring that nothing may pass through; wider ones (disulfide loops, crown ethers) may
-        be threaded by right. 0 for rings of any size.
+        Atoms of the largest ring that nothing may pass through; wider ones (disulfide loops, crown ethers)
+        may be threaded by right. 0 for rings of any size.
     bead : float
         nm; how far a mapped bead may be from the given one.
     energy : float
@@ -89,7 +89,7 @@ class Limits(StrictModel):
     angle_most: float = Field(default=45.0, gt=0)
     angle_typical: float = Field(default=40.0, gt=0)
     broken: float = Field(default=2.0, gt=1)
-    contact: float = Field(default=0.75, gt=0, le=1.2)
+    contact: float = Field(default=0.7, gt=0, le=1.2)
     hydrogen_bond: float = Field(default=0.13, ge=0)
     ion: float = Field(default=0.15, ge=0)
     hand_majority: float = Field(default=0.8, gt=0.5, le=1)

@@ -16,6 +16,7 @@ __all__ = ["Names"]
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.float64]
 
 
 class Names:
@@ -57,7 +58,8 @@ class Names:
             shape = len(usable), 0 if self._mapping is None else self._mapping.n_beads
             return np.ones(shape, dtype=bool)
         weights = np.repeat((~usable).astype(np.float64)[..., None], 3, axis=-1)
-        return np.asarray(self._mapping.beads(weights))[..., 0] == 0
+        lost: FloatArray = np.asarray(self._mapping.beads(weights))[..., 0]
+        return np.asarray(lost == 0)
 
     def _named(self, hits: Hits, first: int) -> list[Finding]:
         if hits.kind == "nan":

@@ -15,7 +15,8 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
-_LONGEST = 0.35  # nm; a longer bond is none, and what it passes through says nothing
+_LONGEST = 0.6  # nm; a longer bond is none, and what it passes through says nothing
+_ORDINARY = 0.2  # nm; longer bonds are few, and searched for by themselves
 _WIDEST = 0.10  # nm for each atom of a ring: half of what a ring torn open would be across
 _ALL = 4096  # ring-bond pairs up to which all are tried, without a search
 
@@ -119,16 +120,15 @@ class PiercingSearch:
             return tuple(np.nonzero(pick))  # type: ignore[return-value]
         parts = []
         for f in range(len(centres)):
-            these, those = np.flatnonzero(whole[f]), np.flatnonzero(fine[f])
-            if not len(these) or not len(those):
-                continue
-            reach = radii[f, these].max() + lengths[f, those].max() + 1e-6
-            points = np.concatenate([centres[f, these], middles[f, those]])
-            pairs = near_pairs(points, None if boxes is None else boxes[f], float(reach))
-            low, high = np.minimum(pairs.first, pairs.second), np.maximum(pairs.first, pairs.second)
-            mixed = (low < len(these)) & (high >= len(these))
-            ring, bond = these[low[mixed]], those[high[mixed] - len(these)]
-            parts.append((np.full(len(ring), f), ring, bond))
+            ordinary = lengths[f] <= 0.5 * _ORDINARY
+            for chosen in (fine[f] & ordinary, fine[f] & ~ordinary):
+                these, those = np.flatnonzero(whole[f]), np.flatnonzero(chosen)
+                if not len(these) or not len(those):
+                    continue
+                reach = float(radii[f, these].max() + lengths[f, those].max()) + 1e-6
+                cell = None if boxes is None else boxes[f]
+                ring, bond = _mixed_pairs(centres[f, these], middles[f, those], cell, reach)
+                parts.append((np.full(len(ring), f), these[ring], those[bond]))
         if not parts:
             none = np.empty(0, dtype=np.int64)
             return none, none, none
@@ -136,12 +136,22 @@ class PiercingSearch:
         return frames, rings, bonds
 
 
+def _mixed_pairs(
+    one: FloatArray, other: FloatArray, box: FloatArray | None, reach: float
+) -> tuple[IntArray, IntArray]:
+    """Return the pairs of one set of points and another within reach."""
+    pairs = near_pairs(np.concatenate([one, other]), box, reach)
+    low, high = np.minimum(pairs.first, pairs.second), np.maximum(pairs.first, pairs.second)
+    mixed = (low < len(one)) & (high >= len(one))
+    return low[mixed], high[mixed] - len(one)
+
+
 def _pierced(corners: FloatArray, start: FloatArray, vector: FloatArray) -> tuple[BoolArray, FloatArray]:
     """Tell which segments pass through which fans of triangles around the origin, and how far from it.
 
-    A line passes through a triangle when it is on the same side of its three edges (Pluecker coordinates), and
-    a segment when its ends are on different sides of the plane; edges count, so that nothing slips between
-    two triangles.
+    A line passes through a triangle when it is on the same side of its three edges (Pluecker coordinates),
+    and a segment when its ends are on different sides of the plane; edges count, so that nothing slips
+    between two triangles.
 
     Parameters
     ----------

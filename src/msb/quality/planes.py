@@ -25,8 +25,8 @@ class StiffBonds:
     Attributes
     ----------
     atoms : ndarray (T, 4)
-        A substituent, the two bonded atoms, a substituent: the dihedral that says cis (0) or trans (180 degrees).
-        Of a peptide bond C-C-N-C.
+        A substituent, the two bonded atoms, a substituent: the dihedral that says cis (0) or trans (180
+        degrees). Of a peptide bond C-C-N-C.
     wanted : ndarray (T,)
         +1 cis, -1 trans, 0 where the graph does not say (double bonds, the bond before a proline).
     sided : ndarray (T,)
@@ -41,9 +41,9 @@ class StiffBonds:
 def stiff_bonds(template: MoleculeTemplate) -> StiffBonds:
     """Find the peptide and C=C bonds of a molecule that lie in no ring.
 
-    A peptide bond joins a C with an O that has no other neighbour, and an N. A double bond joins two C with three
-    neighbours each that no other assignment of double bonds leaves without one (so a bond
-    between two phenyls is none). Hydrogens must be explicit.
+    A peptide bond joins a C with an O that has no other neighbour, and an N. A double bond joins two C with
+    three neighbours each, and is double however double bonds are shared out (so a bond between two phenyls is
+    none). For double bonds hydrogens must be explicit.
 
     Parameters
     ----------

@@ -133,8 +133,8 @@ class TurnCheck:
     limits : Limits
         Thresholds.
     reference : Reference, optional
-        Has the wanted sides. Without it peptide bonds are trans (those before a proline may be either), and double
-        bonds as in the majority of the copies.
+        Has the wanted sides. Without it peptide bonds are trans (those before a proline may be either), and
+        double bonds as in the majority of the copies.
     """
 
     def __init__(self, topology: Topology, limits: Limits, reference: Reference | None = None) -> None:

@@ -138,8 +138,8 @@ class Verdict:
             Empty where the frames passed.
         """
         rates = {kind: n / max(1, self.n_frames) for kind, n in self.counts.items()}
-        limit = {kind: allowed.get(kind, 0.0) if isinstance(allowed, Mapping) else allowed for kind in KINDS}
-        return {kind: rate for kind, rate in rates.items() if rate > limit[kind]}
+        limits = allowed if isinstance(allowed, Mapping) else dict.fromkeys(KINDS, allowed)
+        return {kind: rate for kind, rate in rates.items() if rate > limits.get(kind, 0.0)}
 
     def passed(self, allowed: float | Mapping[str, float] = 0.0) -> bool:
         """Tell whether no kind has more findings a frame than is allowed."""
