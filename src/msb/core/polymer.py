@@ -19,7 +19,7 @@ from msb.core.polymer_labels import Label, label_names, label_residues
 from msb.core.template import Interaction, MoleculeTemplate
 from msb.errors import TopologyError
 
-__all__ = ["polymer_template"]
+__all__ = ["polymer_atoms", "polymer_template"]
 
 _Place = tuple[int, int]  # segment (0 is the head, then the repeats, the last is the tail), number in there
 _BOND = "the bond"
@@ -94,6 +94,34 @@ def polymer_template(
         tuple(e for e in entries if e.kind != _BOND),
         oligomer.nrexcl,
     )
+
+
+def polymer_atoms(
+    oligomer: MoleculeTemplate,
+    head: int | Sequence[int],
+    unit: int | Sequence[int],
+    tail: int | Sequence[int],
+    n: int,
+) -> list[Label]:
+    """Return where each atom of the chain that `polymer_template` makes comes from.
+
+    Parameters
+    ----------
+    oligomer, head, unit, tail, n
+        As in `polymer_template`.
+
+    Returns
+    -------
+    list of Label
+        One an atom, in the chain's order.
+
+    Raises
+    ------
+    TopologyError
+        The pieces do not tile the oligomer.
+    """
+    segments = _segments(oligomer, head, unit, tail)
+    return _Plan(oligomer, segments, _chosen(oligomer, segments, unit)).atoms_of(n)
 
 
 def _segments(

@@ -1,0 +1,273 @@
+"""`msb backmap`: beads to atoms, for structures and trajectories, melts and mixtures."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from msb.cli.output import progress_bar, report, say
+from msb.cli.parser import add_device, add_json, add_structure, natural, positive, whole
+
+if TYPE_CHECKING:
+    from msb.jobs.backmap import Backmapped
+    from msb.jobs.backmap_setup import Prepared
+
+__all__ = ["POLISHES", "RELAXATIONS", "add_parser", "run"]
+
+#: The names of `msb.energy.protocols`, which is not loaded to parse a command line.
+RELAXATIONS = ("none", "em", "staged", "papers", "votca")
+POLISHES = ("none", "thermal")
+_NOTES = 5  # that are printed
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the parser of `msb`."""
+    parser = subparsers.add_parser(
+        "backmap",
+        help="beads to atoms, for any structure: melts, liquids, mixtures",
+        description="Put the atoms back into beads, with a model (-m) or a method that needs no training "
+        "(--method), relax them with the beads held, and look every frame through.",
+    )
+    add_structure(parser, "the beads")
+    _add_knowledge(parser)
+    parser.add_argument("-o", "--output", required=True, metavar="ATOMS", help="gro, pdb, xtc, trr, dcd")
+    _add_finish(parser)
+    _add_what(parser)
+    _add_how(parser)
+    add_device(parser)
+    add_json(parser)
+
+
+def _add_knowledge(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what the atoms come from")
+    group.add_argument("-m", "--model", help="a model's folder, or the name of a shipped one")
+    group.add_argument(
+        "--method",
+        metavar="NAME",
+        help="fragment, library, linear (these learn from --from); random, geometric (these do not)",
+    )
+    group.add_argument(
+        "--from",
+        dest="snapshots",
+        nargs="+",
+        default=[],
+        metavar="AA",
+        help="all-atom structures of the same molecules, in any numbers; a trajectory after its structure",
+    )
+    group.add_argument(
+        "--top", metavar="TOP", help="GROMACS topology: the molecules' atoms, bonds and force field"
+    )
+    group.add_argument(
+        "--mapping",
+        nargs="+",
+        default=[],
+        metavar="M",
+        help="mapping files (yaml, xml, map), or names of bundled ones",
+    )
+    group.add_argument(
+        "--option", action="append", default=[], metavar="KEY=X", help="an option of the method, as in best=5"
+    )
+
+
+def _add_finish(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what happens to the atoms")
+    group.add_argument(
+        "--relax",
+        choices=RELAXATIONS,
+        help="minimisation with the beads held (default: staged, after the methods of --method, where a "
+        "force field is known); papers and votca end with free beads",
+    )
+    group.add_argument(
+        "--polish",
+        choices=POLISHES,
+        help="half a picosecond of dynamics with the beads held (default: thermal, where a force field and "
+        "the temperature are known)",
+    )
+    group.add_argument(
+        "--temperature",
+        type=positive,
+        metavar="K",
+        help="needed by the polish of --method; a model's own by default",
+    )
+    group.add_argument(
+        "--tacticity",
+        metavar="T",
+        help="iso, syndio, atactic:P (P the share of meso pairs), or a file (a structure, or m and r); "
+        "default: as in --from where all copies agree",
+    )
+
+
+def _add_what(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what else is in the file")
+    group.add_argument(
+        "--unknown",
+        choices=("fail", "skip", "copy"),
+        default="fail",
+        help="residues and beads that are not known: list them and stop (default), leave them out, or write "
+        "the beads as they are",
+    )
+    group.add_argument(
+        "--solvent",
+        choices=("drop", "keep"),
+        default="drop",
+        help="water beads and ions: leave them out (default), or write the beads as they are",
+    )
+    group.add_argument(
+        "--top-out", metavar="TOP", help="write a topology of the output, in its order, without solvent"
+    )
+
+
+def _add_how(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how")
+    group.add_argument("--seed", type=whole, default=0, help="of all noise (default 0)")
+    group.add_argument(
+        "--samples", type=natural, default=1, metavar="N", help="draw N outputs: OUTPUT_s1 to OUTPUT_sN"
+    )
+    group.add_argument(
+        "--coherent",
+        action="store_true",
+        help="start each frame from the atoms of the one before, carried by their beads",
+    )
+    group.add_argument(
+        "--workers",
+        type=natural,
+        metavar="N",
+        help="frames made side by side (default: one a core where that is quicker); never changes the result",
+    )
+    group.add_argument(
+        "--chunk", type=natural, metavar="N", help="frames written at once; never changes the result"
+    )
+    group.add_argument(
+        "--lag", type=positive, metavar="PS", help="frame spacing, where the file does not know it"
+    )
+    group.add_argument("--resume", action="store_true", help="go on where a run that was killed stopped")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Backmap and say what was written, how it was made, and what is wrong with it."""
+    from msb.jobs.backmap import BackmapOptions, backmap
+    from msb.jobs.backmap_setup import prepare
+    from msb.jobs.outputs import spare_inputs
+
+    spare_inputs(args.output, *args.snapshots, args.top, *args.mapping)
+    if args.top_out is not None:
+        spare_inputs(args.top_out, args.output, args.top, args.structure, args.trajectory)
+    ready = prepare(_request(args))
+    options = BackmapOptions(
+        seed=args.seed,
+        samples=args.samples,
+        coherent=args.coherent,
+        workers=args.workers,
+        chunk=args.chunk,
+        resume=args.resume,
+    )
+    with progress_bar(what="backmap") as advance:
+        done = backmap(ready.system, ready.maker, args.output, options, advance, identity=ready.identity)
+    if args.top_out is not None:
+        _write_top(args, ready)
+    report(_summary(args, ready, done), _lines(args, ready, done), args.json)
+    _judge(done)
+    return 0
+
+
+def _request(args: argparse.Namespace) -> Any:
+    from msb.jobs.backmap_setup import Request
+
+    return Request(
+        structure=args.structure,
+        trajectory=args.trajectory,
+        model=args.model,
+        method=args.method,
+        snapshots=tuple(args.snapshots),
+        top=args.top,
+        mapping=tuple(args.mapping),
+        temperature=args.temperature,
+        relax=args.relax,
+        polish=args.polish,
+        tacticity=args.tacticity,
+        unknown=args.unknown,
+        solvent=args.solvent,
+        samples=args.samples,
+        seed=args.seed,
+        lag=args.lag,
+        device=args.device,
+        top_out=args.top_out is not None,
+        options=_options(args.option),
+    )
+
+
+def _options(words: Sequence[str]) -> dict[str, Any]:
+    """Options of the method: numbers where they look like numbers."""
+    import json
+
+    from msb.cli.parser import UsageError
+
+    out: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not (key and equals):
+            raise UsageError(f"--option {word}: write KEY=X, as in best=5 (see `msb backmap --help`)")
+        try:
+            out[key] = json.loads(value)
+        except ValueError:
+            out[key] = value
+    return out
+
+
+def _write_top(args: argparse.Namespace, ready: Prepared) -> None:
+    from msb.jobs.top_out import write_top
+
+    write_top(args.top_out, args.top, ready.system.topology, ready.system.grown)
+
+
+def _summary(args: argparse.Namespace, ready: Prepared, done: Backmapped) -> dict[str, Any]:
+    system = ready.system
+    return {
+        "outputs": [str(path) for path in done.outputs],
+        "top_out": args.top_out,
+        "method": ready.maker.model.method,
+        "frames": done.n_frames,
+        "atoms": done.n_atoms,
+        "molecules": [[template.name, count] for template, count in system.topology.molecules],
+        "unplaced": [vars(entry) for entry in system.unplaced],
+        "temperature": ready.temperature,
+        "relax": ready.relax,
+        "polish": ready.polish,
+        "seed": args.seed,
+        "seconds_per_frame": done.seconds,
+        "atoms_per_second": done.n_atoms / done.seconds if done.seconds else None,
+        "said": list(ready.said),
+        "relaxed": list(done.relaxed),
+        "notes": list(done.notes),
+        "quality": [verdict.to_json() for verdict in done.verdicts],
+    }
+
+
+def _lines(args: argparse.Namespace, ready: Prepared, done: Backmapped) -> list[str]:
+    frames = "1 frame" if done.n_frames == 1 else f"{done.n_frames} frames"
+    lines = [f"{path}: {frames} of {done.n_atoms} atoms" for path in done.outputs]
+    if args.top_out is not None:
+        lines.append(f"{args.top_out}: its topology")
+    how = [ready.maker.model.method, f"relax {ready.relax}", f"polish {ready.polish}"]
+    if ready.temperature is not None:
+        how.append(f"{ready.temperature:g} K")
+    lines.append(f"{', '.join(how)}, {done.seconds:.2g} s a frame, seed {args.seed}")
+    for relaxed in filter(None, done.relaxed):
+        lines.append(
+            f"beads held to {relaxed['bead_rms_nm']:.4f} nm (at most {relaxed['bead_max_nm']:.4f}), "
+            f"{relaxed['failed']:.0f} of {relaxed['frames']:.0f} frames failed to relax"
+        )
+    return [*lines, *ready.said]
+
+
+def _judge(done: Backmapped) -> None:
+    """Say on standard error what the check found and what went wrong on the way."""
+    from msb.quality.words import headline
+
+    for note in done.notes[:_NOTES]:
+        say(f"note: {note}")
+    if len(done.notes) > _NOTES:
+        say(f"note: {len(done.notes) - _NOTES} more of the kind (--json lists them)")
+    for path, verdict in zip(done.outputs, done.verdicts, strict=True):
+        say(f"check: {path}: {headline(verdict)}")

@@ -1,0 +1,277 @@
+"""From what a user asks for to what makes frames: system, model, force field, check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from msb.backmapper import Backmapper, build_model, load_model, method_named
+from msb.data.snapshots import Snapshots
+from msb.energy.finisher import Finisher
+from msb.energy.protocols import Finish
+from msb.errors import ConfigError
+from msb.io.atomic import file_sha256
+from msb.io.gromacs import GromacsTopology, read_gromacs
+from msb.jobs.check_output import checker_of_model
+from msb.jobs.describe_model import model_identity
+from msb.jobs.force_field import force_field_of
+from msb.jobs.frame_maker import FrameMaker
+from msb.jobs.library import Library, mapping_files, read_snapshots
+from msb.jobs.system import Solvent, System, Unknown, resolve_system
+from msb.quality import Checker, Limits, Reference
+
+__all__ = ["Prepared", "Request", "prepare"]
+
+_NEEDS_NO_SNAPSHOT = frozenset({"random", "geometric"})
+_CLASSICAL = frozenset({"random", "geometric", "fragment", "library", "linear"})  # placements to be relaxed
+_BEST = 5  # candidates that several samples are drawn among
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for; see `msb backmap --help`.
+
+    Attributes
+    ----------
+    structure, trajectory : path
+        Beads.
+    model, method : str or None
+        One of the two.
+    snapshots : tuple of path
+        All-atom structures to learn from.
+    top : path or None
+        GROMACS topology.
+    mapping : tuple of path
+    temperature : float or None
+        K.
+    relax, polish : str or None
+        None for what is usual.
+    options : dict
+        The method's own.
+    """
+
+    structure: str | Path
+    trajectory: str | Path | None = None
+    model: str | None = None
+    method: str | None = None
+    snapshots: tuple[str | Path, ...] = ()
+    top: str | Path | None = None
+    mapping: tuple[str | Path, ...] = ()
+    temperature: float | None = None
+    relax: str | None = None
+    polish: str | None = None
+    tacticity: str | None = None
+    unknown: Unknown = "fail"
+    solvent: Solvent = "drop"
+    samples: int = 1
+    seed: int = 0
+    lag: float | None = None
+    device: str = "cpu"
+    top_out: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Ready to run.
+
+    Attributes
+    ----------
+    system : System
+    maker : FrameMaker
+    relax, polish : str
+        What is done.
+    temperature : float or None
+        K.
+    said : tuple of str
+        What was assumed, as sentences.
+    identity : dict
+        What the result depends on besides beads and seed.
+    """
+
+    system: System
+    maker: FrameMaker
+    relax: str
+    polish: str
+    temperature: float | None
+    said: tuple[str, ...]
+    identity: dict[str, Any]
+
+
+def prepare(request: Request) -> Prepared:
+    """Read everything that a backmapping needs.
+
+    Parameters
+    ----------
+    request : Request
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    ConfigError
+        Options that need or exclude each other.
+    MsbError
+        A file cannot be read, or does not fit the others; see `resolve_system`.
+    """
+    _check(request)
+    top = None if request.top is None else read_gromacs(request.top)
+    snapshots = None
+    if request.model is not None:
+        model = load_model(request.model, request.device)
+        system = _resolved(request, Library.of_model(model), needed=False)
+        model = _fitted(model, system)
+    else:
+        if request.snapshots:
+            snapshots = read_snapshots(request.snapshots, top, request.mapping)
+        library = _library(request, top, snapshots)
+        system = _resolved(request, library, needed=True)
+        model = _built(request, snapshots, system)
+    temperature = request.temperature
+    said = []
+    if temperature is None and request.model is not None:
+        temperature = model.temperature
+        said.append(f"{temperature:g} K, the model's training temperature (--temperature K for another)")
+    finish, more = _finish(request, model, system, temperature)
+    said += more
+    checker = _checker(model, system, snapshots, temperature)
+    return Prepared(
+        system,
+        FrameMaker(model, checker, finish, request.temperature),
+        "none" if finish is None else str(finish.settings.relax),
+        "none" if finish is None else finish.settings.polish,
+        temperature,
+        tuple(said),
+        _identity(request, finish, system),
+    )
+
+
+def _checker(
+    model: Backmapper, system: System, snapshots: Snapshots | None, temperature: float | None
+) -> Checker:
+    limits = Limits() if temperature is None else Limits(temperature=temperature)
+    if snapshots is None:
+        return checker_of_model(model, limits, system.hands)
+    seen = Reference.of(snapshots.topology, snapshots.positions)
+    return Checker(system.topology, limits=limits, hands=system.hands, reference=seen, mapping=system.mapping)
+
+
+def _check(request: Request) -> None:
+    if (request.model is None) == (request.method is None):
+        raise ConfigError("give either a model (-m MODEL) or a method (--method NAME)")
+    if request.top_out and request.top is None:
+        raise ConfigError("--top-out is made of a topology: give --top topol.top")
+    if request.model is not None:
+        if request.snapshots or request.mapping:
+            raise ConfigError("a model brings its own molecules and mapping: leave out --from and --mapping")
+        return
+    name = str(request.method)
+    method_named(name)
+    if not request.mapping:
+        raise ConfigError(f"--method {name} needs --mapping: which atoms make which bead")
+    if not request.snapshots and name not in _NEEDS_NO_SNAPSHOT:
+        raise ConfigError(
+            f"--method {name} learns from all-atom structures of these molecules: give at least one with "
+            "--from AA.gro (random and geometric need none)"
+        )
+    if not request.snapshots and request.top is None:
+        raise ConfigError(f"--method {name} needs the molecules' atoms and bonds: give --top topol.top")
+
+
+def _resolved(request: Request, library: Library, needed: bool) -> System:
+    return resolve_system(
+        request.structure,
+        request.trajectory,
+        library,
+        unknown=request.unknown,
+        solvent=request.solvent,
+        tacticity=request.tacticity,
+        hands_needed=needed,
+        seed=request.seed,
+        lag=request.lag,
+    )
+
+
+def _library(request: Request, top: GromacsTopology | None, snapshots: Snapshots | None) -> Library:
+    shown = None if snapshots is None else Library.of_snapshots(snapshots)
+    if top is None:
+        assert shown is not None  # _check saw to it
+        return shown
+    library = Library.of_top(top, request.mapping)
+    return library if shown is None else library.with_hands_of(shown)
+
+
+def _fitted(model: Backmapper, system: System) -> Backmapper:
+    """The model for this system; itself where it is the one it was made for."""
+    alike = model.topology == system.topology and system.hands is None
+    return model if alike else model.onto(system.topology, system.mapping, system.hands)
+
+
+def _built(request: Request, snapshots: Snapshots | None, system: System) -> Backmapper:
+    name, options = str(request.method), dict(request.options)
+    if name == "fragment" and request.samples > 1:
+        options.setdefault("best", _BEST)
+    model = build_model(
+        name,
+        snapshots,
+        system.topology,
+        system.mapping,
+        temperature=request.temperature,
+        options=options,
+    )
+    if system.hands is not None and len(system.hands):
+        return model.onto(system.topology, system.mapping, system.hands)
+    return model
+
+
+def _finish(
+    request: Request, model: Backmapper, system: System, temperature: float | None
+) -> tuple[Finisher | None, list[str]]:
+    """What relaxes and polishes, and what was assumed about it."""
+    said: list[str] = []
+    relax, polish = request.relax, request.polish
+    if relax is None:
+        relax = "staged" if model.method in _CLASSICAL else "none"
+    if polish == "thermal" and temperature is None:
+        raise ConfigError("--polish thermal needs --temperature K: a structure file has none")
+    if polish is None:
+        wanted = model.method in _CLASSICAL and request.relax != "none"
+        polish = "thermal" if wanted and temperature is not None else "none"
+        if wanted and temperature is None:
+            said.append("no --temperature: the atoms are relaxed and not polished")
+    if relax == polish == "none":
+        return None, []
+    frame = system.read(0)
+    field = force_field_of(system, request.top, model, frame.box)
+    if field is None:
+        asked = [
+            f"--{what} {value}"
+            for what, value in (("relax", request.relax), ("polish", request.polish))
+            if value not in (None, "none")
+        ]
+        if asked:
+            raise ConfigError(f"{' and '.join(asked)} needs a force field: give --top topol.top")
+        return None, ["no force field is known (--top topol.top): the atoms stay as they are placed"]
+    settings = Finish(relax=relax, polish=polish, temperature=temperature)
+    hands = system.hands
+    threads = None if system.n_frames == 1 else 1
+    return Finisher.of(field, system.mapping, settings, hands=hands, threads=threads), said
+
+
+def _identity(request: Request, finish: Finisher | None, system: System) -> dict[str, Any]:
+    """What a resumed run must have in common with the one that was killed."""
+    files = [*request.snapshots, *mapping_files(request.mapping), *([request.top] if request.top else [])]
+    return {
+        "model": model_identity(request.model) if request.model else request.method,
+        "options": request.options,
+        "files": {Path(file).name: file_sha256(file) for file in files},
+        "temperature": request.temperature,
+        "relax": "none" if finish is None else str(finish.settings.relax),
+        "polish": "none" if finish is None else finish.settings.polish,
+        "topology": system.written.content_hash,
+        "hands": None if system.hands is None else system.hands.tolist(),
+        "several": request.samples > 1,
+    }

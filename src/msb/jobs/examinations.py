@@ -1,0 +1,97 @@
+"""Findings kept beside the parts of an unfinished trajectory, so that a resumed run knows all of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from msb.io.atomic import atomic_write_json
+from msb.jobs.frame_maker import FrameMade
+from msb.quality import Examination, Finding
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """What was found in the frames of each step.
+
+    Parameters
+    ----------
+    folder : Path
+        The work folder of the output, see `msb.io.segments.parts_folder`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.steps: list[list[dict[str, Any]]] = []
+
+    def take_up(self, n_steps: int) -> None:
+        """Read what is known of the steps that are done.
+
+        Parameters
+        ----------
+        n_steps : int
+        """
+        for number in range(n_steps):
+            path = self._path(number)
+            known = path.exists()
+            self.steps.append(json.loads(path.read_text(encoding="utf-8")) if known else [])
+
+    def add(self, frames: Sequence[FrameMade]) -> None:
+        """Keep what was found in one step, before its frames are written.
+
+        Parameters
+        ----------
+        frames : sequence of FrameMade
+        """
+        plain = [_plain(frame) for frame in frames]
+        atomic_write_json(self._path(len(self.steps)), plain, indent=None)
+        self.steps.append(plain)
+
+    def examinations(self) -> Iterator[Examination]:
+        """Yield what was found in every frame."""
+        for frame in (frame for step in self.steps for frame in step):
+            findings = [
+                Finding(**{**entry, "atoms": tuple(entry["atoms"]), "indices": tuple(entry["indices"])})
+                for entry in frame["findings"]
+            ]
+            counts = {
+                name: np.array([np.nan if value is None else value])
+                for name, value in frame["statistics"].items()
+            }
+            yield Examination(findings, counts, frame["number"], 1)
+
+    def finishes(self) -> Iterator[tuple[int, dict[str, float], list[str]]]:
+        """Yield number, outcome of the relaxation, and notes of every frame."""
+        for frame in (frame for step in self.steps for frame in step):
+            yield frame["number"], frame["finish"], frame["notes"]
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.found"
+
+
+def _plain(frame: FrameMade) -> dict[str, Any]:
+    found = frame.examination
+    return {
+        "number": frame.number,
+        "findings": [{k: _number(v) for k, v in asdict(finding).items()} for finding in found.findings],
+        "statistics": {name: _number(values[0]) for name, values in found.statistics.items()},
+        "finish": {name: _number(value) for name, value in frame.finish.items()},
+        "notes": list(frame.notes),
+    }
+
+
+def _number(value: Any) -> Any:
+    """Plain numbers; NaN, which JSON has not, as nothing."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    if isinstance(value, tuple):
+        return [_number(entry) for entry in value]
+    return value

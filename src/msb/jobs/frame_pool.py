@@ -1,0 +1,149 @@
+"""Frames made side by side by worker processes, in order, with the same result for any number of them."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from itertools import islice
+from multiprocessing import get_context
+
+from msb.errors import MsbError, MsbWarning
+from msb.jobs.frame_maker import FrameMade, FrameMaker, FrameTask
+
+__all__ = ["cores", "frames_made", "one_thread"]
+
+_AHEAD = 2  # frames that a worker may be ahead of the one that is waited for
+_PROBES = 2  # frames made before it is decided whether workers are worth their start
+_WORTHWHILE = 20.0  # s
+_THREADS = "OPENMM_CPU_THREADS"
+
+_Answer = tuple[FrameMade | None, str, tuple[str, ...]]
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def frames_made(
+    maker: FrameMaker, tasks: Iterable[FrameTask], n_tasks: int, workers: int | None = None
+) -> Iterator[FrameMade]:
+    """Make frames and give them out in the order of their tasks.
+
+    Parameters
+    ----------
+    maker : FrameMaker
+    tasks : iterable of FrameTask
+        Taken as workers become free.
+    n_tasks : int
+    workers : int, optional
+        Processes, each on one thread; 1 makes the frames here. By default one a core, where what is left
+        after two frames takes longer than starting them.
+
+    Yields
+    ------
+    FrameMade
+
+    Raises
+    ------
+    MsbError
+        What a worker raised, or a worker died.
+    """
+    todo = iter(tasks)
+    if workers is None and n_tasks > _PROBES:
+        seconds = 0.0
+        for task in islice(todo, _PROBES):
+            began = time.perf_counter()
+            with one_thread():
+                made = maker.make(task)
+            seconds = time.perf_counter() - began
+            yield made
+        n_tasks -= _PROBES
+        workers = min(cores(), n_tasks) if seconds * n_tasks > _WORTHWHILE else 1
+    if workers is None or workers == 1:
+        for task in todo:
+            with one_thread():
+                made = maker.make(task)
+            yield made
+        return
+    yield from _side_by_side(maker, todo, min(workers, n_tasks))
+
+
+def _side_by_side(maker: FrameMaker, tasks: Iterator[FrameTask], workers: int) -> Iterator[FrameMade]:
+    context = get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(maker,))
+    waiting: deque[Future[_Answer]] = deque()
+    try:
+        for task in tasks:
+            waiting.append(pool.submit(_make, task))
+            if len(waiting) > workers * _AHEAD:
+                yield _taken(waiting.popleft().result())
+        while waiting:
+            yield _taken(waiting.popleft().result())
+    except BrokenProcessPool as error:
+        raise MsbError(
+            "a worker process died, most likely for want of memory: fewer --workers need less; "
+            "what was written is kept for --resume"
+        ) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let torch and OpenMM use one thread for a while: sums over several depend on their number."""
+    import torch
+
+    threads, before = torch.get_num_threads(), os.environ.get(_THREADS)
+    torch.set_num_threads(1)
+    os.environ[_THREADS] = "1"
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        if before is None:
+            del os.environ[_THREADS]
+        else:
+            os.environ[_THREADS] = before
+
+
+_MAKER: FrameMaker | None = None
+
+
+def _begin(maker: FrameMaker) -> None:
+    """Take what frames are made with; runs once in each worker."""
+    import torch
+
+    global _MAKER
+    torch.set_num_threads(1)
+    os.environ[_THREADS] = "1"
+    _MAKER = maker
+
+
+def _make(task: FrameTask) -> _Answer:
+    """Make a frame in a worker; mistakes of the input come back as sentences, with the warnings."""
+    if _MAKER is None:
+        raise RuntimeError("the worker was not begun")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        try:
+            made, error = _MAKER.make(task), ""
+        except MsbError as failure:
+            made, error = None, str(failure) or type(failure).__name__
+    texts = dict.fromkeys(str(w.message) for w in said if issubclass(w.category, MsbWarning))
+    return made, error, tuple(texts)
+
+
+def _taken(answer: _Answer) -> FrameMade:
+    made, error, said = answer
+    for text in said:
+        warnings.warn(text, MsbWarning, stacklevel=3)
+    if made is None:
+        raise MsbError(error)
+    return made
