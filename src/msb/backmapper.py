@@ -16,12 +16,14 @@ from msb.errors import BundleError, ConfigError, DeviceError
 if TYPE_CHECKING:
     from msb.core.mapping import Mapping
     from msb.core.topology import Topology
+    from msb.data.snapshots import Snapshots
     from msb.io.bundle import Bundle
 
 __all__ = [
     "METHODS",
     "Backmapper",
     "Method",
+    "build_model",
     "check_device",
     "load_model",
     "method_named",
@@ -94,6 +96,26 @@ class Backmapper(Protocol):
         """
         ...
 
+    def onto(
+        self, topology: Topology, mapping: Mapping, hands: NDArray[np.int8] | None = None
+    ) -> Backmapper:
+        """The same model for another system of what it knows: other counts, mixtures, other lengths.
+
+        Parameters
+        ----------
+        topology, mapping
+            The system.
+        hands : int8 array (C,), optional
+            Wanted sign of every stereocentre of the system, in the order of its atoms; whatever the model
+            has seen by default.
+
+        Raises
+        ------
+        MappingError
+            If the system holds anything that the model does not know; everything unknown is listed.
+        """
+        ...
+
     def save(self, folder: str | Path) -> None:
         """Write a model bundle."""
         ...
@@ -115,12 +137,17 @@ class Method:
     config : str
         The configuration model (a :class:`msb.io.configuration.StrictModel`).
     train : str
-        ``train(config, base, folder, resume, device, progress) -> Backmapper``.
+        ``train(config, base, folder, resume, device, progress) -> Backmapper``; empty where a method has
+        nothing to train.
+    build : str
+        ``build(source, topology, mapping, *, name, temperature, options) -> Backmapper``, a model for one
+        system straight from snapshots; empty where training is needed.  See :func:`build_model`.
     """
 
     model: str
     config: str
     train: str
+    build: str = ""
 
 
 METHODS: dict[str, Method] = {}
@@ -139,22 +166,16 @@ register(
         "msb.temporal.training:train",
     ),
 )
-register(
-    "lookup",
-    Method(
-        "msb.classical.lookup:LookupBackmapper",
-        "msb.classical.config:LookupConfig",
-        "msb.classical.lookup:train",
-    ),
-)
-register(
-    "linear",
-    Method(
-        "msb.classical.linear:LinearBackmapper",
-        "msb.classical.config:LinearConfig",
-        "msb.classical.linear:train",
-    ),
-)
+for _name in ("fragment", "library", "linear"):
+    register(
+        _name,
+        Method(
+            f"msb.classical.{_name}:{_name.capitalize()}Backmapper",
+            f"msb.classical.config:{_name.capitalize()}Config",
+            f"msb.classical.{_name}:train",
+            f"msb.classical.{_name}:build",
+        ),
+    )
 
 
 def resolve(reference: str) -> Any:
@@ -174,6 +195,50 @@ def method_named(name: str) -> Method:
     if name not in METHODS:
         raise ConfigError(f"`{name}` is not a method; known methods: {', '.join(sorted(METHODS))}")
     return METHODS[name]
+
+
+def build_model(
+    name: str,
+    source: Snapshots | None,
+    topology: Topology,
+    mapping: Mapping,
+    *,
+    model_name: str | None = None,
+    temperature: float | None = None,
+    options: dict[str, Any] | None = None,
+) -> Backmapper:
+    """A model for a system, straight from all-atom snapshots or, where the method needs none, from nothing.
+
+    Parameters
+    ----------
+    name : str
+        Of a registered method.
+    source : Snapshots or None
+    topology, mapping
+        The target's; they need not be the snapshots' as long as the method knows everything in them.
+    model_name : str, optional
+    temperature : float, optional
+        Of the snapshots, K.
+    options : dict, optional
+        The method's own.
+
+    Raises
+    ------
+    ConfigError
+        If the method is unknown, needs training, or has no such option.
+    MappingError
+        If the target holds anything that the snapshots do not.
+    """
+    method = method_named(name)
+    if not method.build:
+        able = ", ".join(sorted(known for known, entry in METHODS.items() if entry.build))
+        raise ConfigError(
+            f"the method `{name}` needs training (`msb train`); without it there are: {able}"
+        )
+    build: Callable[..., Backmapper] = resolve(method.build)
+    return build(
+        source, topology, mapping, name=model_name or name, temperature=temperature, options=options or {}
+    )
 
 
 def check_device(device: str) -> str:

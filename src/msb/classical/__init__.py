@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
-from msb.classical.config import LinearConfig, LookupConfig
+from msb.classical.config import (
+    FragmentConfig,
+    FragmentOptions,
+    LibraryConfig,
+    LibraryOptions,
+    LinearConfig,
+    LinearOptions,
+)
+from msb.classical.fragment import FragmentBackmapper
+from msb.classical.library import LibraryBackmapper
 from msb.classical.linear import LinearBackmapper
-from msb.classical.lookup import LookupBackmapper
 
-__all__ = ["LinearBackmapper", "LinearConfig", "LookupBackmapper", "LookupConfig"]
+__all__ = [
+    "FragmentBackmapper",
+    "FragmentConfig",
+    "FragmentOptions",
+    "LibraryBackmapper",
+    "LibraryConfig",
+    "LibraryOptions",
+    "LinearBackmapper",
+    "LinearConfig",
+    "LinearOptions",
+]

@@ -9,21 +9,65 @@ from pydantic import Field
 from msb.data.settings import DataSettings
 from msb.io.configuration import StrictModel
 
-__all__ = ["LinearConfig", "LookupConfig"]
+__all__ = [
+    "FragmentConfig",
+    "FragmentOptions",
+    "LibraryConfig",
+    "LibraryOptions",
+    "LinearConfig",
+    "LinearOptions",
+]
+
+Unit = Literal["bead", "monomer", "molecule"]
 
 
-class LookupConfig(StrictModel):
-    """`method: lookup`: each frame becomes the library's nearest, frame by frame."""
+class FragmentOptions(StrictModel):
+    """What can be set about fragments."""
 
-    method: Literal["lookup"] = "lookup"
-    name: str = Field(description="Name of the model.")
-    data: DataSettings
+    unit: Unit = Field(default="monomer", description="What is placed as one piece.")
+    best: int = Field(default=1, ge=1, description="Draw each unit among so many best; 1 takes the best.")
+    candidates: int = Field(default=24, ge=1, description="Entries a unit chooses from by its surroundings.")
+    sweeps: int = Field(
+        default=4, ge=0, description="Rounds of choosing by junctions and overlaps; 0 leaves the bead fit."
+    )
+    near: float = Field(default=0.3, ge=0, description="Weight of the beads of bonded units; its own weigh 1.")
+    far: float = Field(default=0.05, ge=0, description="Weight of the beads of the units beyond those.")
+
+
+class LibraryOptions(StrictModel):
+    """What can be set about libraries of whole molecules."""
+
     pairs: int = Field(default=40_000, ge=1, description="Pairs of beads and atoms in the library.")
 
 
-class LinearConfig(StrictModel):
+class LinearOptions(StrictModel):
+    """What can be set about linear means."""
+
+    unit: Unit = Field(default="monomer", description="What has a frame and a regression of its own.")
+    ridge: float = Field(default=1e-9, ge=0, description="Keeps the regression from inverting zeros, nm^2.")
+
+
+class FragmentConfig(FragmentOptions):
+    """`method: fragment`: equilibrated pieces of molecules, chosen by their beads and what is around them."""
+
+    method: Literal["fragment"] = "fragment"
+    name: str = Field(description="Name of the model.")
+    data: DataSettings
+    snapshots: int = Field(default=4000, ge=1, description="Training frames that the pieces are cut from.")
+
+
+class LibraryConfig(LibraryOptions):
+    """`method: library`: each frame becomes the library's nearest, frame by frame."""
+
+    method: Literal["library"] = "library"
+    name: str = Field(description="Name of the model.")
+    data: DataSettings
+
+
+class LinearConfig(LinearOptions):
     """`method: linear`: the conditional mean of the atoms, linear in the beads."""
 
     method: Literal["linear"] = "linear"
     name: str = Field(description="Name of the model.")
     data: DataSettings
+    unit: Unit = Field(default="molecule", description="What has a frame and a regression of its own.")
