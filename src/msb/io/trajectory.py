@@ -29,6 +29,7 @@ def open_trajectory(
     *,
     lag: float | None = None,
     allow_truncated: bool = False,
+    allow_nan: bool = False,
 ) -> Trajectory:
     """Open `STRUCTURE [TRAJECTORY]`; frames are counted and checked for being whole, none is decoded yet.
 
@@ -42,6 +43,8 @@ def open_trajectory(
         Frame spacing in ps; overrides the file's. XTC, TRR and HDF5 know their own, others do not.
     allow_truncated : bool
         Use the whole frames of a cut XTC, TRR or DCD instead of refusing it.
+    allow_nan : bool
+        Give out coordinates that are not finite instead of refusing their frames.
 
     Raises
     ------
@@ -68,7 +71,7 @@ def open_trajectory(
         )
     if source.n_frames == 0:
         raise TrajectoryError(f"{path} is empty: it holds no whole frame.")
-    return Trajectory(structure, path, atoms, source, lag)
+    return Trajectory(structure, path, atoms, source, lag, allow_nan)
 
 
 class Trajectory:
@@ -86,12 +89,21 @@ class Trajectory:
         Frame spacing in ps: the given lag, else the file's own; None where the file does not know it.
     spacing_note : str
         Where `timestep` is None, why; else empty.
+    allow_nan : bool
+        Whether frames with coordinates that are not finite are given out.
     """
 
     def __init__(
-        self, structure: Path, path: Path, atoms: AtomTable, source: Source, lag: float | None
+        self,
+        structure: Path,
+        path: Path,
+        atoms: AtomTable,
+        source: Source,
+        lag: float | None,
+        allow_nan: bool = False,
     ) -> None:
         self.structure, self.path, self.atoms, self.source = structure, path, atoms, source
+        self.allow_nan = allow_nan
         self.n_frames = source.n_frames
         times = source.times
         if times is not None and len(times) > 1 and (times == times[0]).all():
@@ -184,7 +196,7 @@ class Trajectory:
             raise TrajectoryError(
                 f"{self.path}: the frames {wanted[0]} to {wanted[-1]} cannot be read: {reason(error)}"
             ) from error
-        if not np.isfinite(positions).all():
+        if not self.allow_nan and not np.isfinite(positions).all():
             place, atom, _ = np.argwhere(~np.isfinite(positions))[0]
             raise TrajectoryError(
                 f"{self.path}: frame {wanted[place]} (counted from 0) has a coordinate that is not a finite "
