@@ -7,6 +7,7 @@ from msb.energy.finisher import Finished, Finisher
 from msb.energy.gromacs import GromacsSystem, gro_box, read_gromacs_system
 from msb.energy.protocols import PROTOCOLS, Finish, Stage
 from msb.energy.relax import Relaxed, Relaxer, RelaxOptions, minimise, thermal
+from msb.energy.replicate import split_system, system_of
 from msb.energy.system import Energy
 from msb.energy.systems import (
     bond_lengths,
@@ -34,7 +35,9 @@ __all__ = [
     "minimise",
     "peptide_system",
     "read_gromacs_system",
+    "split_system",
     "system_from_xml",
+    "system_of",
     "system_to_xml",
     "thermal",
 ]
