@@ -91,7 +91,7 @@ class Snapshots:
 def load_snapshots(
     files: Sequence[str | Path],
     topology: Topology | None,
-    mapping: str | Path,
+    mapping: str | Path | Sequence[str | Path],
     structure: str | Path | None = None,
 ) -> Snapshots:
     """Read all-atom snapshots of one system.
@@ -103,8 +103,8 @@ def load_snapshots(
         (whose own frame is then left out).
     topology : Topology, optional
         Of the system; read from the first structure by default, bonds guessed where the file has none.
-    mapping : path
-        A mapping file, or the name of a bundled one.
+    mapping : path, or several
+        Mapping files, or the name of a bundled one.
     structure : path, optional
         For trajectories that no structure comes before.
 
@@ -118,15 +118,17 @@ def load_snapshots(
     pairs = _paired([Path(file) for file in files], None if structure is None else Path(structure))
     if topology is None:
         topology = read_topology(pairs[0][0])
-    where = sample(str(mapping)) if str(mapping) in list_samples() and not Path(mapping).exists() else mapping
+    where = mapping
+    if isinstance(mapping, str | Path) and str(mapping) in list_samples() and not Path(mapping).exists():
+        where = sample(str(mapping))
     mapped = Mapping(read_mapping(where, topology), topology)
     frames, boxes = [], []
     for first, trajectory in pairs:
         source = open_trajectory(first, trajectory)
         if source.n_atoms != topology.n_atoms:
             raise TrajectoryError(
-                f"{trajectory or first}: {source.n_atoms} atoms a frame, the topology has {topology.n_atoms}; "
-                "all snapshots must be of one system"
+                f"{trajectory or first}: {source.n_atoms} atoms a frame, the topology has "
+                f"{topology.n_atoms}; all snapshots must be of one system"
             )
         read = source.read()
         frames.append(read.positions)
@@ -170,8 +172,8 @@ def _check_elements(structure: Path, topology: Topology) -> None:
     if odd:
         i = odd[0]
         warnings.warn(
-            f"{structure}: {len(odd)} atoms have other names than in the topology (the first: atom {i + 1} is "
-            f"{names[i]} in the structure, {ours[i]} in the topology); their order must be the topology's",
+            f"{structure}: {len(odd)} atoms have other names than in the topology (the first: atom {i + 1} "
+            f"is {names[i]} in the structure, {ours[i]} in the topology); their order must be the topology's",
             MsbWarning,
             stacklevel=3,
         )

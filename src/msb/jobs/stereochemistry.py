@@ -66,7 +66,7 @@ def hands_of_copies(
     first = 0
     for template, count in topology.molecules:
         n = len(template.stereocentres)
-        own = found[:, first : first + count * n].reshape(-1, n)
+        own = found[:, first : first + count * n].reshape(len(found) * count, n)
         first += count * n
         if template in known and known[template] is None:
             continue

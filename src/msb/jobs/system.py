@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -290,11 +291,17 @@ def _remark(census: Census, library: Library, beads: Trajectory) -> None:
             "mapping's: they were matched by their types, in order"
         )
     if library.expected and census.molecules.tolist() != list(library.expected):
-        count = len(library.expected)
-        _warn(
-            f"{library.source} says {count} molecules with a mapping, {beads.structure} holds "
-            f"{len(census.molecules)} or in another order: what the beads say is taken"
+        said, held = (
+            _counted(which, census.kinds) for which in (library.expected, census.molecules.tolist())
         )
+        what = f"{said}, {beads.structure} holds {held}" if said != held else f"{said} in another order"
+        _warn(f"{library.source} says {what}: the beads' numbers and order are taken")
+
+
+def _counted(molecules: Sequence[int], kinds: Sequence[Kind]) -> str:
+    """Molecules by name, in words."""
+    counts = Counter(kinds[kind].name for kind in molecules)
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 
 
 def _the_rest(
