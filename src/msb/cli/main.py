@@ -20,10 +20,13 @@ __all__ = ["COMMANDS", "build_parser", "main"]
 
 #: Command and the module that adds its parser and runs it; nothing heavy is imported before `run`.
 COMMANDS = {
+    "backmap": "msb.cli.backmap",
     "backmap-traj": "msb.cli.backmap_traj",
     "map": "msb.cli.map_beads",
     "train": "msb.cli.train",
+    "check": "msb.cli.check",
     "compare": "msb.cli.compare",
+    "arena": "msb.cli.arena",
     "msm": "msb.cli.msm",
     "tica": "msb.cli.tica",
     "rdf": "msb.cli.rdf",

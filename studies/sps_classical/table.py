@@ -1,0 +1,257 @@
+"""Tables and verdicts from the frames that are there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from observe import measure
+
+from msb.analysis.bootstrap import block_bootstrap
+from msb.analysis.comparison import BlockHistogram
+from msb.analysis.divergence import excess_of_counts
+from msb.analysis.structure import relative_l1
+
+__all__ = ["Column", "Row", "read_column", "rows_of", "verdicts"]
+
+Array = NDArray[np.generic]
+LJ_ROWS = ("LJ energy per chain, all atoms", "LJ energy per chain, carbons")
+RDF, RING = "RDF carbons, relative L1", "ring-dihedral sd, deg"
+SHORTEST = "shortest non-bonded distance, Å"
+STEREO = {"hands": "inverted stereocentres, %", "wrong side": "wrong-side H, %"}
+BEADS = ("beads off, rms, nm", "beads off, most, nm")
+CONTACTS = ("C–C pairs < 0.28 nm a frame", "any pair < 0.17 nm a frame")
+SHAPE_BAR, ENERGY_BAR, BEAD_BAR, TIME_BAR, WIDTH_BAR = 0.001, 0.004, 0.003, 20.0, 0.006
+KEPT_BAR = 0.99  # of the stereocentres, geometric with minimisation
+NARROW = ("angle C-C-C ring", "angle C-C-H", "angle H-C-H", "improper, heavy", "improper with H")
+REPLICATES = 200
+
+
+@dataclass(frozen=True)
+class Column:
+    """What is kept of one column of one method: arrays with a leading axis of frames, and their costs."""
+
+    frames: tuple[int, ...]
+    arrays: Mapping[str, Array]
+    meta: tuple[Mapping[str, Any], ...]
+
+    def at(self, frames: Sequence[int]) -> Column:
+        """The same of some of the frames."""
+        places = [self.frames.index(k) for k in frames]
+        return Column(
+            tuple(frames),
+            {name: values[places] for name, values in self.arrays.items()},
+            tuple(self.meta[k] for k in places),
+        )
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: a divergence with floor, excess and interval, or a value with its interval, beside MD's."""
+
+    name: str
+    value: float
+    floor: float | None = None
+    excess: float | None = None
+    low: float | None = None
+    high: float | None = None
+    md: float | None = None
+
+
+def read_column(folder: Path, column: str, frames: Sequence[int]) -> Column:
+    """Read what there is of a column, without positions."""
+    kept, arrays, meta = [], [], []
+    for frame in frames:
+        path = folder / f"{frame:03d}.npz"
+        if not path.is_file():
+            continue
+        with np.load(path) as file:
+            told = json.loads(str(file["meta"]))
+            if column not in told["columns"]:
+                continue
+            names = [n for n in file.files if n.startswith(f"{column}/") and not n.endswith("/positions")]
+            arrays.append({name.partition("/")[2]: file[name] for name in names})
+        kept.append(frame)
+        meta.append({**told["columns"][column], "peak_mb": told.get("peak_mb")})
+    stacked = {name: np.stack([own[name] for own in arrays]) for name in (arrays[0] if arrays else ())}
+    return Column(tuple(kept), stacked, tuple(meta))
+
+
+def rows_of(test: Column, reference: Column) -> list[Row]:
+    """Every row of a column, beside MD in the same frames."""
+    reference = reference.at(test.frames)
+    found = [
+        _divergence(name.removeprefix("count "), counts, reference.arrays[name])
+        for name, counts in test.arrays.items()
+        if name.startswith("count ")
+    ]
+    found += [_energy(number, test, reference) for number in range(len(LJ_ROWS))]
+    found.append(_radial(test.arrays["radial"], reference.arrays["radial"]))
+    for row in measure.WIDTHS:
+        found.append(_width(row, f"moments {row}", test, reference, 10.0))
+    found.append(_width(RING, "moments ring dihedral", test, reference, np.degrees(1.0)))
+    shortest = [10.0 * float(own.arrays["shortest"].min()) for own in (test, reference)]
+    found.append(Row(SHORTEST, shortest[0], md=shortest[1]))
+    inverted = (test.arrays["hands"] != reference.arrays["hands"]).mean(1)
+    found.append(_mean(STEREO["hands"], 100.0 * inverted, 0.0))
+    wrong = [100.0 * own.arrays["wrong side"].mean(1) for own in (test, reference)]
+    found.append(_mean(STEREO["wrong side"], wrong[0], float(wrong[1].mean())))
+    for k, row in enumerate(CONTACTS):
+        counts = [own.arrays["contacts"][:, k] for own in (test, reference)]
+        found.append(_mean(row, counts[0], float(counts[1].mean())))
+    away = [own.arrays["away"].astype(np.float64) for own in (test, reference)]
+    rms = [float(np.sqrt((own**2).mean())) for own in away]
+    return [
+        *found,
+        Row(BEADS[0], rms[0], md=rms[1]),
+        Row(BEADS[1], float(away[0].max()), md=float(away[1].max())),
+    ]
+
+
+def _divergence(name: str, test: Array, reference: Array) -> Row:
+    sets = []
+    for counts in (test, reference):
+        histogram = BlockHistogram(len(counts), counts.shape[1])
+        histogram.add_counts(np.arange(len(counts)), counts)
+        sets.append(histogram.counts)
+    score = excess_of_counts(*sets, replicates=REPLICATES)
+    return Row(name, score.js, score.floor, score.excess, score.low, score.high)
+
+
+def _energy(number: int, test: Column, reference: Column) -> Row:
+    values = [own.arrays["energies"][:, number] for own in (test, reference)]
+    mean, sd = values[1].mean(), values[1].std()
+    edges = np.linspace(mean - 6 * sd, mean + 10 * sd, 65)
+    counts = [
+        np.stack([np.histogram(np.clip(frame, edges[0], edges[-1]), edges)[0] for frame in own])
+        for own in values
+    ]
+    return _divergence(LJ_ROWS[number], *counts)
+
+
+def _radial(test: Array, reference: Array) -> Row:
+    def crossed(own: Array, other: Array) -> float:
+        pairs = ((0, 1), (1, 0))
+        return float(np.mean([relative_l1(own[a::2].mean(0), other[b::2].mean(0)) for a, b in pairs]))
+
+    def beyond(own: Array, other: Array) -> float:
+        return crossed(own, other) - crossed(other, other)
+
+    low, high = _interval(beyond, test, reference)
+    return Row(
+        RDF, crossed(test, reference), crossed(reference, reference), beyond(test, reference), low, high
+    )
+
+
+def _width(row: str, name: str, test: Column, reference: Column, unit: float) -> Row:
+    low, high = _interval(_spread, test.arrays[name])
+    values = [_spread(own.arrays[name]) for own in (test, reference)]
+    return Row(row, unit * values[0], low=unit * low, high=unit * high, md=unit * values[1])
+
+
+def _spread(moments: Array) -> float:
+    """Standard deviation over all values of the frames."""
+    _, mean, square = moments.mean(0)
+    return float(np.sqrt(max(square - mean**2, 0.0)))
+
+
+def _mean(row: str, values: Array, md: float) -> Row:
+    low, high = _interval(np.mean, values)
+    return Row(row, float(values.mean()), low=low, high=high, md=md)
+
+
+def _interval(statistic: Callable[..., Any], *series: Array) -> tuple[float, float]:
+    low, high = block_bootstrap(statistic, *series, replicates=REPLICATES)
+    return float(low), float(high)
+
+
+def costs(column: Column) -> dict[str, float]:
+    """Mean and longest time of a column's own step, seconds, and the largest memory of its process."""
+    wall, cpu = (np.array([own[kind] for own in column.meta]) for kind in ("wall", "cpu"))
+    peak = max(own["peak_mb"] or 0.0 for own in column.meta)
+    failed = sum(own.get("succeeded") is False for own in column.meta)
+    return {
+        "frames": len(column.frames),
+        "wall_mean": float(wall.mean()),
+        "cpu_mean": float(cpu.mean()),
+        "cpu_most": float(cpu.max()),
+        "peak_mb": float(peak),
+        "failed": failed,
+    }
+
+
+# ---- verdicts
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One bar of the issue."""
+
+    text: str
+    bar: str
+    found: str
+    passed: bool
+
+
+def verdicts(
+    table: Mapping[tuple[str, str, str], list[Row]],
+    cost: Mapping[tuple[str, str, str], Any],
+    columns: Mapping[tuple[str, str, str], Column],
+    references: Mapping[str, Column],
+) -> list[Verdict]:
+    """Judge every bar for which there are frames."""
+    found: list[Verdict] = []
+    for subset in references:
+        if (subset, "fragment", "polished") in table:
+            found += _polished(subset, table, cost)
+        if (subset, "geometric", "minimised") in table:
+            key = (subset, "geometric", "minimised")
+            found += _geometric(subset, table[key], columns[key], references[subset].at(columns[key].frames))
+    return found
+
+
+def _polished(subset: str, table: Mapping[Any, list[Row]], cost: Mapping[Any, Any]) -> list[Verdict]:
+    rows = {row.name: row for row in table[subset, "fragment", "polished"]}
+    own = [cost[subset, "fragment", column] for column in ("raw", "minimised", "polished")]
+    who, found = f"{subset}: fragment, staged, polished", []
+    for name, row in rows.items():
+        if row.excess is None or name == RDF:
+            continue
+        bar = ENERGY_BAR if name in LJ_ROWS else SHAPE_BAR
+        said = f"{row.excess:+.5f} ({row.low:+.5f} … {row.high:+.5f}), floor {row.floor:.5f}"
+        found.append(Verdict(f"{who}: {name}", f"excess ≤ {bar:g}", said, row.excess <= bar))
+    for name in measure.WIDTHS:
+        found.append(_below(f"{who}: {name}", rows[name].value, WIDTH_BAR, 4))
+    found.append(_below(f"{who}: {BEADS[0]}", rows[BEADS[0]].value, BEAD_BAR, 4))
+    failed = sum(column["failed"] for column in own[1:])
+    frames = own[-1]["frames"]
+    found.append(Verdict(f"{who}: failures in {frames} frames", "0", str(failed), failed == 0))
+    for kind in STEREO.values():
+        found.append(_below(f"{who}: {kind}", rows[kind].value, 0.0, 3))
+    on_two = sum(column["cpu_mean"] for column in own) / 2
+    text = f"{who}: seconds a frame on two cores (CPU time / 2)"
+    return [*found, _below(text, on_two, TIME_BAR, 1)]
+
+
+def _below(text: str, value: float, bar: float, digits: int) -> Verdict:
+    return Verdict(text, f"≤ {bar:g}", f"{value:.{digits}f}", bool(value <= bar))
+
+
+def _geometric(subset: str, rows: list[Row], test: Column, reference: Column) -> list[Verdict]:
+    who, found = f"{subset}: geometric, minimised", []
+    for name in NARROW:
+        own, md = (np.degrees(_spread(column.arrays[f"moments {name}"])) for column in (test, reference))
+        said = f"sd {own:.2f}° beside {md:.2f}°"
+        found.append(Verdict(f"{who}: {name} over-narrow", "sd below MD's", said, bool(own < md)))
+    for k, name in enumerate(LJ_ROWS):
+        own, md = (float(column.arrays["energies"][:, k].mean()) for column in (test, reference))
+        said = f"{own:.1f} beside {md:.1f} kJ/mol"
+        found.append(Verdict(f"{who}: {name} too low", "mean below MD's", said, own < md))
+    kept = 100.0 - next(row.value for row in rows if row.name == STEREO["hands"])
+    text = f"{who}: stereocentres kept"
+    return [*found, Verdict(text, f"≥ {KEPT_BAR:.0%}", f"{kept:.2f} %", kept >= 100 * KEPT_BAR)]
