@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from msb.core.topology import Topology
 from msb.errors import MappingError, TopologyError
 from msb.quality.bonded import BondedCheck
 from msb.quality.contacts import ContactSearch
-from msb.quality.energies import energy_function
+from msb.quality.energies import EnergyFunction, energy_function
 from msb.quality.findings import Examination, Finding, Hits
 from msb.quality.limits import Limits
 from msb.quality.naming import Names
@@ -27,7 +28,9 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 _BATCH = 60_000  # atoms looked at together; larger systems go frame by frame
+_HASH = np.array([1, 10_000_019, 100_000_000_000_031], dtype=np.int64)  # of a cell's three numbers
 _FARTHEST = 1e6  # nm; what lies beyond is no position
+_HEAP, _HEAP_EDGE = 64, 0.2  # atoms in a cube of this edge in nm: all clash, no need to count the pairs
 
 
 class Checker:
@@ -214,18 +217,25 @@ class Checker:
         share = self._hands.meso_share(whole, self.topology)
         if share is not None:
             counts["meso_share"] = share
-        for searched, found in (self._pierced(whole, boxes, usable), self._near(x, boxes, usable)):
-            hits += searched
-            counts |= found
+        later = [*self._searched(x, whole, boxes, usable)]
         if beads is not None and self.mapping is not None:
-            hit, found = self._beads(whole, boxes, beads, usable)
-            hits.append(hit)
-            counts |= found
+            later.append(self._beads(self.mapping, whole, boxes, beads, usable))
         if self._energy is not None:
-            hit, found = self._energies(whole, boxes, usable)
-            hits.append(hit)
-            counts |= found
+            later.append(self._energies(self._energy, whole, boxes, usable))
+        for found, numbers in later:
+            hits += found
+            counts |= numbers
         return hits, counts
+
+    def _searched(
+        self, x: FloatArray, whole: FloatArray, boxes: FloatArray | None, usable: BoolArray
+    ) -> Iterator[tuple[list[Hits], dict[str, FloatArray]]]:
+        """Run the detectors that look for neighbours, not among atoms heaped on one point."""
+        sparse = usable & ~_heaped(x)
+        if not np.array_equal(sparse, usable):
+            x, whole, usable = _parked(x, boxes, sparse), _parked(whole, boxes, sparse), sparse
+        yield self._pierced(whole, boxes, usable)
+        yield self._near(x, boxes, usable)
 
     def _pierced(
         self, x: FloatArray, boxes: FloatArray | None, usable: BoolArray
@@ -247,10 +257,9 @@ class Checker:
         return [Hits("clash", found.frames, atoms, found.distances, severity)], found.counts
 
     def _beads(
-        self, x: FloatArray, boxes: FloatArray | None, beads: FloatArray, usable: BoolArray
-    ) -> tuple[Hits, dict[str, FloatArray]]:
-        assert self.mapping is not None
-        off = np.asarray(self.mapping.beads(x)) - beads
+        self, mapping: Mapping, x: FloatArray, boxes: FloatArray | None, beads: FloatArray, usable: BoolArray
+    ) -> tuple[list[Hits], dict[str, FloatArray]]:
+        off = np.asarray(mapping.beads(x)) - beads
         if boxes is not None:
             off = np.asarray(minimum_image(np.where(np.isfinite(off), off, 0.0), boxes))
         size = np.sqrt((off**2).sum(-1))
@@ -258,24 +267,23 @@ class Checker:
         size = np.where(valid, size, 0.0)
         frames, rows = np.nonzero(size > self.limits.bead)
         values = size[frames, rows]
-        return Hits("bead", frames, rows[:, None], values, values / self.limits.bead), {
+        return [Hits("bead", frames, rows[:, None], values, values / self.limits.bead)], {
             "bead_deviation_mean_nm": size.sum(axis=1) / np.maximum(valid.sum(axis=1), 1),
             "bead_deviation_max_nm": size.max(axis=1, initial=0.0),
         }
 
     def _energies(
-        self, x: FloatArray, boxes: FloatArray | None, usable: BoolArray
-    ) -> tuple[Hits, dict[str, FloatArray]]:
-        assert self._energy is not None
+        self, energies: EnergyFunction, x: FloatArray, boxes: FloatArray | None, usable: BoolArray
+    ) -> tuple[list[Hits], dict[str, FloatArray]]:
         values = np.full(len(x), np.nan)
         rows = np.flatnonzero(usable.all(axis=1))
         if len(rows):
             n = max(1, self.topology.n_atoms)
-            values[rows] = self._energy(x[rows], None if boxes is None else boxes[rows]) / n
+            values[rows] = energies(x[rows], None if boxes is None else boxes[rows]) / n
         bad = np.flatnonzero(usable.all(axis=1) & ~(values <= self.limits.energy))
         none = np.empty((len(bad), 0), dtype=np.int64)
         severity = np.abs(values[bad] / self.limits.energy)
-        return Hits("energy", bad, none, values[bad], severity), {"energy_per_atom": values}
+        return [Hits("energy", bad, none, values[bad], severity)], {"energy_per_atom": values}
 
 
 def _across(x: FloatArray, boxes: FloatArray | None, topology: Topology) -> FloatArray:
@@ -290,6 +298,25 @@ def _not_finite(usable: BoolArray) -> Hits:
     frames, atoms = np.nonzero(~usable)
     ones = np.ones(len(frames))
     return Hits("nan", frames, atoms[:, None], ones, ones)
+
+
+def _heaped(x: FloatArray) -> BoolArray:
+    """Tell the atoms (F, N) that lie in a tiny cube with many others, all but the first of them.
+
+    Pairs of them would fill the memory: a file of zeros has N^2 of them.
+    """
+    heaped = np.zeros(x.shape[:2], dtype=bool)
+    for f, frame in enumerate(x):
+        if len(frame) <= _HEAP:
+            break
+        cell = np.floor(frame / _HEAP_EDGE).astype(np.int64)
+        _, group = np.unique(cell @ _HASH, return_inverse=True)
+        counts = np.bincount(group)
+        if counts.max() > _HEAP:
+            order = np.argsort(group, kind="stable")
+            place = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+            heaped[f, order[place >= _HEAP]] = True
+    return heaped
 
 
 def _parked(x: FloatArray, boxes: FloatArray | None, usable: BoolArray) -> FloatArray:

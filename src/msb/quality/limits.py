@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from msb.core.elements import COVALENT_RADII, NO_ELEMENT
+from msb.core.elements import NO_ELEMENT
 from msb.io.configuration import StrictModel
 
 __all__ = ["VAN_DER_WAALS_RADII", "Limits", "contact_distances"]
@@ -129,6 +129,5 @@ def _least(one: str, other: str, limits: Limits) -> float:
         return limits.hydrogen_bond
     radii = [VAN_DER_WAALS_RADII.get(symbol) for symbol in (one, other)]
     if radii[0] is None or radii[1] is None:
-        bonding = COVALENT_RADII.get(one, 0.0) + COVALENT_RADII.get(other, 0.0)
-        return min(limits.ion, bonding) if bonding else limits.ion
+        return limits.ion
     return limits.contact * (radii[0] + radii[1])

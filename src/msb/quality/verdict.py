@@ -138,7 +138,7 @@ class Verdict:
             Empty where the frames passed.
         """
         rates = {kind: n / max(1, self.n_frames) for kind, n in self.counts.items()}
-        limits = allowed if isinstance(allowed, Mapping) else dict.fromkeys(KINDS, allowed)
+        limits = dict(allowed) if isinstance(allowed, Mapping) else {str(k): allowed for k in KINDS}
         return {kind: rate for kind, rate in rates.items() if rate > limits.get(kind, 0.0)}
 
     def passed(self, allowed: float | Mapping[str, float] = 0.0) -> bool:
