@@ -96,9 +96,7 @@ class Backmapper(Protocol):
         """
         ...
 
-    def onto(
-        self, topology: Topology, mapping: Mapping, hands: NDArray[np.int8] | None = None
-    ) -> Backmapper:
+    def onto(self, topology: Topology, mapping: Mapping, hands: NDArray[np.int8] | None = None) -> Backmapper:
         """The same model for another system of what it knows: other counts, mixtures, other lengths.
 
         Parameters
@@ -232,9 +230,7 @@ def build_model(
     method = method_named(name)
     if not method.build:
         able = ", ".join(sorted(known for known, entry in METHODS.items() if entry.build))
-        raise ConfigError(
-            f"the method `{name}` needs training (`msb train`); without it there are: {able}"
-        )
+        raise ConfigError(f"the method `{name}` needs training (`msb train`); without it there are: {able}")
     build: Callable[..., Backmapper] = resolve(method.build)
     return build(
         source, topology, mapping, name=model_name or name, temperature=temperature, options=options or {}

@@ -51,7 +51,7 @@ def displacement_rows(test: Positions, reference: Positions, options: dict[str, 
         low=float(low),
         high=float(high),
     )
-    return [excess_row("C-beta hydrogens' displacement over 1 ps", found, 0.03, "lookup: 0.27"), mean]
+    return [excess_row("C-beta hydrogens' displacement over 1 ps", found, 0.03, "library: 0.27"), mean]
 
 
 def methyl_row(

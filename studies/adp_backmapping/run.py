@@ -1,7 +1,7 @@
 """The whole table of the study for one model: backmap, compare, write ``out/MODEL/*.json``, print verdicts.
 
     MSB_DATA=... python run.py adp                    # a shipped model, or the folder of a bundle
-    python run.py runs/lookup/model --name lookup     # a baseline
+    python run.py runs/library/model --name library     # a baseline
     python run.py adp --smoke
 
 Sets: ``test`` (last 20 % of adp_300K.dcd), ``hot`` (adp_400K.dcd, with the noise of 400 K), ``hot_untold``

@@ -16,7 +16,7 @@ mpl.use("agg")
 from matplotlib import pyplot as plt
 
 HERE = Path(__file__).resolve().parent
-MODELS = ("adp", "adp_next_beads", "adp_voxel", "lookup", "linear")
+MODELS = ("adp", "adp_next_beads", "adp_voxel", "library", "linear")
 SETS = {
     "test": "test split, 300 K",
     "hot": "400 K, with the noise of 400 K",

@@ -40,13 +40,13 @@ def test_the_summary_names_every_model_and_what_it_missed(
         "detail": False,
     }
     rows = [{**row, "name": name} for name in summary.SHOWN]
-    for model in ("adp", "lookup"):
+    for model in ("adp", "library"):
         folder = tmp_path / "out" / model
         folder.mkdir(parents=True)
         content = {"frames": 10, "passed": 0, "judged": 5, "rows": rows}
         (folder / "test.json").write_text(json.dumps(content))
     assert summary.main(["--output", str(tmp_path / "out")]) == 0
     text = (tmp_path / "RESULTS.md").read_text()
-    assert "| adp | lookup |" in text
+    assert "| adp | library |" in text
     assert "**0.5**" in text
     assert (tmp_path / "out/results.png").stat().st_size > 1000

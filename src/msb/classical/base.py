@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from msb.classical.fragment_library import same_atoms
 from msb.core.box import make_whole
 from msb.core.mapping import Mapping
 from msb.core.mapping_template import MappingTemplate
@@ -57,9 +58,7 @@ class Request:
         """Some of the frames."""
         boxes = None if self.boxes is None else self.boxes[rows]
         start = None if self.start is None else self.start[rows]
-        return replace(
-            self, beads=self.beads[rows], boxes=boxes, numbers=self.numbers[rows], start=start
-        )
+        return replace(self, beads=self.beads[rows], boxes=boxes, numbers=self.numbers[rows], start=start)
 
 
 @dataclass
@@ -311,8 +310,8 @@ def known_blocks(
             found.append(entry)
     if unknown:
         raise MappingError(
-            f"the model (`{method}`) was made from molecules {', '.join(names) or 'none'} as a whole and does "
-            f"not know {', '.join(dict.fromkeys(unknown))}; add all-atom snapshots that hold them, or use "
+            f"the model (`{method}`) was made from whole molecules {', '.join(names) or 'none'} and does not "
+            f"know {', '.join(dict.fromkeys(unknown))}; add all-atom snapshots that hold them, or use "
             "`fragment`, which knows parts of molecules"
         )
     return found
@@ -325,8 +324,7 @@ def _with_same_atoms(
 ) -> Known | None:
     """What is known of a molecule of the same atoms, bonds and beads, whatever its force field is called."""
     for (other, theirs), entry in known.items():
-        same = (other.atom_names, other.elements) == (molecule.atom_names, molecule.elements)
-        if same and np.array_equal(other.bonds, molecule.bonds) and theirs.n_beads == mapping.n_beads:
-            if abs(theirs.weights - mapping.weights).max() < _SAME_WEIGHTS:
-                return entry
+        same = same_atoms(molecule, other) and theirs.n_beads == mapping.n_beads
+        if same and abs(theirs.weights - mapping.weights).max() < _SAME_WEIGHTS:
+            return entry
     return None

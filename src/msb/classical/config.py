@@ -30,7 +30,9 @@ class FragmentOptions(StrictModel):
     sweeps: int = Field(
         default=4, ge=0, description="Rounds of choosing by junctions and overlaps; 0 leaves the bead fit."
     )
-    near: float = Field(default=0.3, ge=0, description="Weight of the beads of bonded units; its own weigh 1.")
+    near: float = Field(
+        default=0.3, ge=0, description="Weight of the beads of bonded units; its own weigh 1."
+    )
     far: float = Field(default=0.05, ge=0, description="Weight of the beads of the units beyond those.")
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from msb.classical.base import Request
 from msb.classical.config import FragmentOptions
-from msb.classical.fragment_overlaps import Overlaps
+from msb.classical.fragment_overlaps import Overlaps, Surroundings
 from msb.classical.fragment_plan import Kind, Plan
 from msb.core.geometry import rotations_from_uniform
 from msb.core.noise import uniform
@@ -93,7 +93,7 @@ class Chooser:
             k = min(self.options.best, cost.shape[1])
             lot = self._uniform(request, _DRAWS, kind.units[:, None] * k + np.arange(k)).astype(np.float32)
             cost = cost[:, :k] - np.log(-np.log(lot))  # Gumbel: a draw with weights exp(-cost)
-            placed = replace_candidates(placed, k)
+            placed = placed.first(k)
         flip = flip[:, None]
         return _Candidates(placed.atoms * flip, placed.halo * flip, cost)
 
@@ -125,7 +125,7 @@ class Chooser:
         return _State(positions, links)
 
     def _update(
-        self, kind: Kind, candidates: _Candidates, rows: IntArray, state: _State, near: object
+        self, kind: Kind, candidates: _Candidates, rows: IntArray, state: _State, near: Surroundings | None
     ) -> None:
         """Let some units of a kind choose anew, given all others."""
         cost = candidates.cost[rows].copy()
@@ -140,8 +140,3 @@ class Chooser:
         row = np.arange(len(rows))
         state.positions[kind.atoms[rows]] = candidates.atoms[rows][row, best]
         state.links[kind.links[rows]] = candidates.halo[rows][row, best]
-
-
-def replace_candidates(placed, k):  # type: ignore[no-untyped-def]
-    """The k best only."""
-    return type(placed)(placed.atoms[:, :k], placed.halo[:, :k], placed.error[:, :k])

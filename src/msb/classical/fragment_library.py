@@ -16,7 +16,7 @@ from msb.core.mapping_template import MappingTemplate
 from msb.core.template import MoleculeTemplate
 from msb.data.snapshots import Snapshots
 
-__all__ = ["FragmentLibrary", "KnownMolecule", "Wanted", "alike", "context", "restored"]
+__all__ = ["FragmentLibrary", "KnownMolecule", "Wanted", "context", "restored", "same_atoms"]
 
 _ENOUGH = 32  # entries with which a finer likeness is preferred to more entries
 
@@ -82,6 +82,10 @@ class Wanted:
         sign = _first_sign(own, near)
         return cls(unit, sign, tuple((sign * own).tolist()), tuple((sign * near).tolist()))
 
+    def key(self, level: int) -> tuple[str, tuple[int, ...] | None, tuple[int, ...] | None, int]:
+        """What tells it from other units at a level; at the coarsest, what it is bonded to does not."""
+        return self.unit.keys[level], self.own, self.near if level < LEVELS - 1 else None, level
+
 
 @dataclass(eq=False)
 class FragmentLibrary:
@@ -130,21 +134,21 @@ class FragmentLibrary:
     def majority(self, molecule: MoleculeTemplate) -> Signs | None:
         """The hands that at least nine tenths of the copies of a known molecule have at each centre."""
         for entry in self.known:
-            if alike(entry.molecule, molecule):
+            if same_atoms(entry.molecule, molecule):
                 mean = entry.hands.mean(axis=0)
                 return np.sign(mean).astype(np.int8) if (np.abs(mean) >= 0.8).all() else None
         return None
 
     def entries(self, wanted: Wanted) -> Entries | None:
         """The entries that can serve: the finest likeness that has enough; None if there is none."""
-        found = [entries for level in range(LEVELS) if (entries := self._level(wanted, level)) is not None]
+        found = [entries for level in range(LEVELS) if (entries := self.level(wanted, level)) is not None]
         return next((e for e in found if len(e) >= _ENOUGH), max(found, key=len, default=None))
 
-    def _level(self, wanted: Wanted, level: int) -> Entries | None:
-        near = wanted.near if level < LEVELS - 1 else None
-        key = wanted.unit.keys[level], wanted.own, near, level
+    def level(self, wanted: Wanted, level: int) -> Entries | None:
+        """The entries that are alike at one level; None if there are none."""
+        key = wanted.key(level)
         if key not in self._made:
-            self._made[key] = self._collect(key[0], level, wanted.own, near)
+            self._made[key] = self._collect(key[0], level, *key[1:3])
         return self._made[key]
 
     def _collect(
@@ -198,7 +202,7 @@ def _pieces(
     return pieces
 
 
-def alike(one: MoleculeTemplate, other: MoleculeTemplate) -> bool:
+def same_atoms(one: MoleculeTemplate, other: MoleculeTemplate) -> bool:
     """Whether two molecules have the same atoms and bonds, whatever their force fields say."""
     same = (one.elements, one.atom_names) == (other.elements, other.atom_names)
     return one is other or (same and np.array_equal(one.bonds, other.bonds))

@@ -1,24 +1,58 @@
-"""Which unit of a system is placed from which entries: index arrays, one piece for all units that are alike."""
+"""Which unit of a system is placed from which entries: index arrays, one piece for all alike units."""
 
 from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from msb.classical.fragment_library import FragmentLibrary, Wanted, context
-from msb.classical.fragment_search import Entries
-from msb.core.fragments import LEVELS, Unit, units_of
+from msb.classical.fragment_library import Wanted, context
+from msb.core.fragments import LEVELS, Unit, UnitKind, units_of
 from msb.core.mapping import Mapping
+from msb.core.template import MoleculeTemplate
 from msb.core.topology import Topology
 from msb.errors import MappingError, TopologyError
 
-__all__ = ["Kind", "Plan", "plan"]
+__all__ = ["Catalogue", "Entries", "Kind", "Plan", "plan"]
 
 IntArray = NDArray[np.int64]
 _LISTED = 8  # unknown units that are named
+
+
+class Entries(Protocol):
+    """What a kind of unit is placed from."""
+
+    @property
+    def n_beads(self) -> int:
+        """Number of beads that it is recognised by."""
+        ...
+
+
+class Catalogue(Protocol):
+    """What is known of units.
+
+    Attributes
+    ----------
+    kind : {'bead', 'monomer', 'molecule'}
+    """
+
+    kind: UnitKind
+
+    @property
+    def names(self) -> dict[str, str]:
+        """A name for each unit by itself, by its coarsest key."""
+        ...
+
+    def majority(self, molecule: MoleculeTemplate) -> NDArray[np.int8] | None:
+        """The hands that the copies of a known molecule agree on."""
+        ...
+
+    def entries(self, wanted: Wanted) -> Any:
+        """What can serve a unit; None if nothing can."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +62,7 @@ class Kind:
     Attributes
     ----------
     entries : Entries
+        What they are placed from.
     units : int array (Q,)
         Their numbers in the system.
     signs : float32 array (Q, 1, 1)
@@ -45,7 +80,7 @@ class Kind:
         Rows of the same bonds seen from the other unit.
     """
 
-    entries: Entries
+    entries: Any
     units: IntArray
     signs: NDArray[np.float32]
     beads: IntArray
@@ -86,14 +121,12 @@ class _Rows:
     parts: list[tuple[NDArray[np.generic], ...]]
 
 
-def plan(
-    library: FragmentLibrary, topology: Topology, mapping: Mapping, hands: NDArray[np.int8] | None
-) -> Plan:
+def plan(library: Catalogue, topology: Topology, mapping: Mapping, hands: NDArray[np.int8] | None) -> Plan:
     """Find entries for every unit of a system.
 
     Parameters
     ----------
-    library : FragmentLibrary
+    library : Catalogue
     topology, mapping
         The system.
     hands : int8 array (C,) or None
@@ -158,9 +191,7 @@ class _Copies:
         return self.first_bead + self.n_beads * np.arange(self.count)[:, None] + np.array(of, dtype=np.int64)
 
 
-def _alike(
-    unit: Unit, hands: NDArray[np.int8] | None, count: int
-) -> list[tuple[IntArray, Wanted]]:
+def _alike(unit: Unit, hands: NDArray[np.int8] | None, count: int) -> list[tuple[IntArray, Wanted]]:
     """Copies of a unit that want the same hands."""
     if hands is None:
         return [(np.arange(count), Wanted.of(unit, None))]
@@ -215,9 +246,7 @@ def _finish(rows: dict[int, _Rows], n_units: int, unit_of_atom: IntArray, colour
     for row, (units, signs, beads, atoms, outer) in merged:
         links = np.arange(done, done + outer.size).reshape(outer.shape)
         done += outer.size
-        kinds.append(
-            Kind(row.entries, units, signs, beads, atoms, row.inner, outer, links, back[links])
-        )
+        kinds.append(Kind(row.entries, units, signs, beads, atoms, row.inner, outer, links, back[links]))
     return Plan(tuple(kinds), n_units, done, unit_of_atom, colours)
 
 
@@ -241,7 +270,7 @@ def _check_hands(topology: Topology, hands: NDArray[np.int8] | None) -> None:
         raise TopologyError(f"there are {len(hands)} hands for {centres} stereocentres; give one for each")
 
 
-def _unknown(library: FragmentLibrary, unit: Unit, need: Wanted) -> str:
+def _unknown(library: Catalogue, unit: Unit, need: Wanted) -> str:
     """The unit in words, with what comes nearest."""
     if unit.keys[-1] in library.names:
         return f"{unit.name} with the hands {' '.join('+' if s > 0 else '-' for s in need.own or ())}"
@@ -255,6 +284,6 @@ def _refusal(unknown: dict[str, str]) -> MappingError:
     listed = [f"{molecule} {what}" for what, molecule in unknown.items()]
     more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
     return MappingError(
-        f"the fragment library has no units for {', '.join(listed[:_LISTED])}{more}; add all-atom snapshots "
+        f"the model has no units for {', '.join(listed[:_LISTED])}{more}; add all-atom snapshots "
         "that hold them, or leave these molecules out"
     )

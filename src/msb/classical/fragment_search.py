@@ -37,6 +37,10 @@ class Placed:
     halo: Array
     error: Array
 
+    def first(self, count: int) -> Placed:
+        """So many of the best."""
+        return Placed(self.atoms[:, :count], self.halo[:, :count], self.error[:, :count])
+
 
 @dataclass(frozen=True, eq=False)
 class Entries:
@@ -65,15 +69,13 @@ class Entries:
     @property
     def n_beads(self) -> int:
         """Number of beads that it is recognised by."""
-        return self.beads.shape[1]
+        return int(self.beads.shape[1])
 
     @cached_property
     def _tree(self) -> cKDTree:
         return cKDTree(self._descriptors(self.beads))
 
-    def nearest(
-        self, beads: Array, count: int, turns: Array | None = None
-    ) -> Placed:
+    def nearest(self, beads: Array, count: int, turns: Array | None = None) -> Placed:
         """The entries that fit best, superposed.
 
         Parameters
@@ -124,9 +126,9 @@ class Entries:
 
 
 def _errors(mobile: torch.Tensor, target: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Weighted mean square distance (Q, k) after the best superposition, by the largest quaternion eigenvalue.
+    """Weighted mean square distance (Q, k) after the best superposition.
 
-    Theobald, Acta Cryst. A 61, 478 (2005).
+    From the largest eigenvalue of the quaternion matrix: Theobald, Acta Cryst. A 61, 478 (2005).
     """
     w = weights[:, None]
     p = (mobile - (w * mobile).sum(-2, keepdim=True)).double()

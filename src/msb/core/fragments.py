@@ -1,9 +1,9 @@
 """Units of a molecule that are placed as one piece, told apart so that longer chains have the same ones.
 
-A unit is a bead, a monomer (a bead of the main chain with the beads that hang on it, or a residue), or a whole
-molecule.  What makes two units the same is decided at three levels, each with its own key: alike with all they
-are bonded to and how far the chain goes on beyond (0), alike with what they are bonded to (1), alike by
-themselves (2).
+A unit is a bead, a monomer (a bead of the main chain with the beads that hang on it, or a residue), or a
+whole molecule.  What makes two units the same is decided at three levels, each with its own key: alike with
+all they are bonded to and how far the chain goes on beyond (0), alike with what they are bonded to (1), alike
+by themselves (2).
 """
 
 from __future__ import annotations

@@ -76,9 +76,11 @@ class Snapshots:
             If a molecule cannot be made whole.
         """
         topology = mapping.topology
-        whole = make_whole(np.asarray(positions, dtype=np.float64), boxes, topology)
+        whole = np.asarray(positions, dtype=np.float64)
         if boxes is not None:
-            broken = np.asarray(bonds_across(whole, boxes, topology))
+            cells = np.asarray(boxes, dtype=np.float64)
+            whole = make_whole(whole, cells, topology)
+            broken = np.asarray(bonds_across(whole, cells, topology))
             if broken.any():
                 raise TrajectoryError(
                     f"frame {int(broken.argmax()) + 1} of the snapshots has molecules that are bonded to "
@@ -139,7 +141,7 @@ def load_snapshots(
         raise TrajectoryError(f"{missing[1] or missing[0]}: no box, but other snapshots have one")
     hashes = {path.name: file_sha256(path) for pair in pairs for path in pair if path is not None}
     hashes |= {f"mapping of {template.molecule}": template.content_hash for template in mapped.templates}
-    _check_elements(pairs[0][0], topology)
+    _check_names(pairs[0][0], topology)
     return Snapshots.of(np.concatenate(frames), mapped, np.concatenate(given) if given else None, hashes)
 
 
@@ -164,7 +166,7 @@ def _paired(files: list[Path], structure: Path | None) -> list[tuple[Path, Path 
     return pairs
 
 
-def _check_elements(structure: Path, topology: Topology) -> None:
+def _check_names(structure: Path, topology: Topology) -> None:
     """Warn where a structure's atom names are not the topology's."""
     names = [str(name) for name in open_trajectory(structure).names]
     ours = [str(name) for name in topology.atom_names]

@@ -20,6 +20,7 @@ from msb.io.bundle import Bundle, write_bundle
 from msb.temporal.config import TemporalConfig
 from msb.temporal.flow_network import FlowNetwork
 from msb.temporal.layout import Layout
+from msb.temporal.many import ManyMolecules, onto
 from msb.temporal.voxel_network import VoxelNetwork
 
 __all__ = ["TemporalBackmapper"]
@@ -163,6 +164,18 @@ class TemporalBackmapper:
             temperature=temperature,
             finish=self._finish if finish else None,
         )
+
+    def onto(
+        self, topology: Topology, mapping: Mapping, hands: NDArray[np.int8] | None = None
+    ) -> TemporalBackmapper | ManyMolecules:
+        """The same model for copies of its molecule, which keep their hands; see the protocol.
+
+        Raises
+        ------
+        MappingError
+            If the system holds any other molecule.
+        """
+        return onto(self, topology, mapping)
 
     def save(self, folder: str | Path) -> None:
         """Write the bundle: weights, library, topology, mapping, force field and card."""
