@@ -17,6 +17,7 @@ from msb.io.atoms import AtomTable
 from msb.io.frames import Frames
 from msb.io.topology_files import read_topology
 from msb.io.trajectory import Trajectory, open_trajectory
+from msb.jobs.check_bonds import by_majority, by_names
 from msb.jobs.map_trajectory import mapping_of
 
 __all__ = ["BeadFrames", "CheckInputs", "open_inputs", "same_atoms"]
@@ -109,7 +110,7 @@ def open_inputs(
         raise ConfigError(f"--cg takes a structure and one trajectory, not {len(cg)} files")
     atoms = open_trajectory(structure, trajectory, allow_nan=True)
     ideal = None if reference is None else open_trajectory(reference)
-    topology, bonds_from = _topology(atoms, top, ideal)
+    topology, bonds_from = _topology(atoms, top, ideal, reference)
     return CheckInputs(
         atoms,
         topology,
@@ -138,7 +139,9 @@ def same_atoms(found: AtomTable, file: Path, names: NDArray[np.str_], other: Pat
         )
 
 
-def _topology(atoms: Trajectory, top: str | Path | None, ideal: Trajectory | None) -> tuple[Topology, str]:
+def _topology(
+    atoms: Trajectory, top: str | Path | None, ideal: Trajectory | None, reference: str | Path | None
+) -> tuple[Topology, str]:
     """Bonds from the topology file, else the reference, else the structure itself."""
     if top is not None:
         topology, source = read_topology(top), str(top)
@@ -153,7 +156,8 @@ def _topology(atoms: Trajectory, top: str | Path | None, ideal: Trajectory | Non
         topology = read_topology(ideal.structure)
         source = str(ideal.structure) if len(ideal.atoms.bonds) else f"{ideal.structure}, by its distances"
     else:
-        topology, source = _own(atoms)
+        known = None if ideal is None else by_names(atoms.atoms, read_topology(ideal.structure))
+        topology, source = _own(atoms) if known is None else (known, f"molecules of {reference}")
     if not len(topology.bonds) and topology.n_atoms > 1:
         raise TopologyError(
             f"no bonds are known for the {topology.n_atoms} atoms of {atoms.structure}, so nothing can be "
@@ -190,9 +194,11 @@ def _own(atoms: Trajectory) -> tuple[Topology, str]:
         topology = Topology.from_universe(atoms.universe)  # what mdtraj reads and MDAnalysis does not
     if len(atoms.atoms.bonds):
         return topology, str(atoms.structure)
+    topology, changed = by_majority(topology)
+    filled = f" ({changed} atoms have the bonds that most molecules of their names have)" if changed else ""
     warnings.warn(
         f"bonds are taken from the distances in {atoms.structure}, where a bond that is far too long looks "
-        "like none: --top or --reference says which there are",
+        f"like none{filled}: --top or --reference says which there are",
         MsbWarning,
         stacklevel=4,
     )

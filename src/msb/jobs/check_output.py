@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from msb.backmapper import Backmapper
 from msb.quality import Checker, Limits, Reference, Verdict
+from msb.quality.screen import Screen
 
 __all__ = ["OutputCheck", "checker_of_model"]
 
@@ -36,6 +37,7 @@ class OutputCheck:
 
     def __init__(self, checker: Checker) -> None:
         self.checker = checker
+        self._screen = Screen(checker) if Screen.fits(checker) else None
         self.verdict = Verdict(keep=_KEPT)
         self.seconds = 0.0
 
@@ -57,9 +59,13 @@ class OutputCheck:
             Absolute frame numbers, where they are not consecutive.
         """
         began = time.perf_counter()
-        seen = self.checker.examine(positions, boxes, beads, 0 if numbers is not None else first)
-        if numbers is not None and seen.findings:
-            where = np.asarray(numbers).tolist()
+        where = np.asarray(numbers).tolist() if numbers is not None else None
+        if self._screen is not None and (boxes is None or not np.any(boxes)):
+            seen = self._screen.examine(positions, beads)
+            where = list(range(first, first + seen.n_frames)) if where is None else where
+        else:
+            seen = self.checker.examine(positions, boxes, beads, first if where is None else 0)
+        if where is not None and seen.findings:
             seen = replace(seen, findings=[replace(f, frame=where[f.frame]) for f in seen.findings])
         self.verdict.add(seen)
         self.seconds += time.perf_counter() - began
