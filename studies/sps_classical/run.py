@@ -3,7 +3,7 @@
     MSB_DATA=... python studies/sps_classical/run.py                     # all sets and methods, on two cores
     MSB_DATA=... python studies/sps_classical/run.py --set t568 --method fragment --frames 8
     MSB_DATA=... python studies/sps_classical/run.py --table             # only the table of what is there
-    MSB_DATA=... python studies/sps_classical/run.py --smoke --runs ...  # four frames a set, no verdict
+    MSB_DATA=... python studies/sps_classical/run.py --smoke --runs ...  # four frames a set, raw only
 
 Each frame is kept in a file under ``--runs``; a run that was killed goes on with the frames that are missing.
 Writes ``out/results.json`` and ``out/TABLE.md``; exits 1 if a bar is missed.
@@ -34,7 +34,7 @@ def tasks_of(args: argparse.Namespace) -> list[Task]:
     methods = args.method or _methods()
     wanted = ["md", "deepbackmap", "baseline", *methods]
     tasks = [
-        Task(str(args.data), str(args.runs), method, subset, frame, PLANS[method])
+        Task(str(args.data), str(args.runs), method, subset, frame, () if args.smoke else PLANS[method])
         for method in dict.fromkeys(wanted)
         for subset in subsets
         if method != "geometric" or subset == "t568" or args.method
@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--frames", type=int, help="only so many frames of a set, evenly")
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--table", action="store_true", help="make no frames")
-    parser.add_argument("--smoke", action="store_true", help=f"{SMOKE} frames, no verdict, nothing to out/")
+    parser.add_argument("--smoke", action="store_true", help=f"{SMOKE} frames, raw, no verdict, no out/")
     args = parser.parse_args(arguments)
     if args.smoke:
         args.frames = SMOKE
