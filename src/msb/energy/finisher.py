@@ -13,6 +13,7 @@ from scipy import sparse
 from msb.core.graph import neighbours_of
 from msb.core.mapping import Mapping
 from msb.energy.contexts import Snapshot, worst_atoms
+from msb.energy.descent import separate
 from msb.energy.held_frame import HeldFrame
 from msb.energy.protocols import PROTOCOLS, Finish, Stage
 from msb.energy.restraints import Hands, RestrainedSystem
@@ -245,6 +246,8 @@ class _Job:
             return positions
         end = _form(replace(stages[-1], terms="all", shrink=1.0))
         start, current = self._bench.state(self._frame, positions, end), positions
+        if not start.finite:  # bonded forces alone would leave atoms together that coincide
+            current = separate(start, positions, self._seed)
         for stage in stages:
             current, taken = self._bench.descend(
                 self._frame, current, _form(stage), stage.steps, stage.tolerance, self._seed
@@ -295,36 +298,51 @@ class _Job:
         if not settings.stages:
             current = self.relax((Stage("all", 15),), current)
         temperature = float(settings.temperature or 0.0)
-        good_hands = set(self._wanted.wrong(current).tolist())
+        inverted, succeeded = set(self._wanted.wrong(current).tolist()), self.succeeded
         for k in range(_TRIES):
             schedule = [(share * temperature, n << k) for share, n in (*settings.warm, (1.0, settings.steps))]
-            wanted = sum(n for _, n in schedule)
+            wanted, timestep = sum(n for _, n in schedule), settings.timestep / 2**k
+            # bonds that cannot be brought to their lengths end a run at once: springs in the last try
+            bonds = "own" if not settings.constrain else "constrained" if k < _TRIES - 1 else "stiff"
             good, done, last = self._bench.run(
-                *(self._frame, current, schedule, settings.timestep / 2**k, settings.friction),
-                *(settings.constrain, self._seed),
+                *(self._frame, current, schedule, timestep, settings.friction, bonds, self._seed)
             )
             self.steps += done
-            turned = set(self._wanted.wrong(good.positions).tolist()) - good_hands
+            turned = set(self._wanted.wrong(good.positions).tolist()) - inverted
             if done == wanted and not turned:
+                self.succeeded = succeeded
                 return good.positions
             why = "turned a centre over" if turned else f"failed after {done} of {wanted} steps"
-            self.notes.append(
-                f"polish with steps of {1000 * settings.timestep / 2**k:g} fs {why}; {self._worst(last)}"
-            )
+            where = self._worst(last) if last.finite else self._stretched(good.positions)
+            self.notes.append(f"polish with steps of {1000 * timestep:g} fs {why}: {where}")
             if k < _TRIES - 1:
                 current = self.relax(PROTOCOLS["staged"], current)
         self.succeeded = False
-        self.notes.append("the polish failed; the frame is as before it")
+        self.notes.append("the polish failed: the frame is as before it")
         return current
+
+    def _stretched(self, positions: Floats) -> str:
+        """The bond farthest from its length at rest, in words."""
+        prepared = self._finisher._prepared
+        if not len(prepared.bonds):
+            return "not finite"
+        ends = positions[prepared.bonds]
+        away = np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1) - prepared.lengths
+        worst = int(np.abs(away).argmax())
+        pair = " ".join(self._name(a) for a in prepared.bonds[worst].tolist())
+        return f"not finite; the bond {pair} was off its length by {away[worst]:+.3f} nm"
+
+    def _name(self, atom: int) -> str:
+        names = self._finisher._names
+        return names[atom] if names else f"atom {atom + 1}"
 
     def _worst(self, state: Snapshot) -> str:
         what = "largest forces on" if state.finite else "not finite, worst are"
         return f"{what} {worst_atoms(state, self._finisher._names)}"
 
     def _centres(self, positions: Floats) -> str:
-        names = self._finisher._names
         atoms = self._finisher._centres[self._wanted.wrong(positions)[:5], 0].tolist()
-        return ", ".join(names[a] if names else f"atom {a + 1}" for a in atoms)
+        return ", ".join(map(self._name, atoms))
 
 
 def _form(stage: Stage) -> Form:

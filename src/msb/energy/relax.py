@@ -165,7 +165,7 @@ class Relaxer:
                 taken += more
             good, done, last = self._bench.run(
                 *(frame, current, [(temperature, options.steps)]),
-                *(options.timestep, options.friction, stiff, options.seed),
+                *(options.timestep, options.friction, "constrained" if stiff else "own", options.seed),
             )
             if done == options.steps:
                 return self._result(frame, good.positions, taken + done, True, stiff)

@@ -71,7 +71,7 @@ class Bench:
         self._constants = np.full(prepared.weights.shape[0], float(force_constant))
         self._platform, self._threads = platform, threads
         self._contexts: dict[Form, tuple[Any, Any, Any]] = {}
-        self._baths: dict[tuple[float, float, bool], tuple[Langevin, Any]] = {}
+        self._baths: dict[tuple[float, float, str], tuple[Langevin, Any]] = {}
 
     def context(self, frame: HeldFrame, form: Form) -> Any:
         """Context of a form at a frame's box and beads."""
@@ -124,17 +124,18 @@ class Bench:
         schedule: Sequence[tuple[float, int]],
         timestep: float,
         friction: float,
-        constrain: bool,
+        bonds: str,
         seed: int,
     ) -> tuple[Snapshot, int, Snapshot]:
         """Dynamics with the beads held; see :meth:`Langevin.run`.
 
-        The spring on a light bead is lowered to what the time step can follow.
+        Bonds are "constrained", all "stiff", or as the system has them ("own").  The spring on a light
+        bead is lowered to what the time step can follow.
         """
-        key = (timestep, friction, constrain)
+        key = (timestep, friction, bonds)
         if key not in self._baths:
             prepared = self.prepared
-            system = prepared.constrained() if constrain else prepared.unchanged()
+            system = _moving(prepared, bonds)
             inertia = bead_masses(prepared.weights, prepared.masses)
             constants = np.minimum(self._constants, inertia * (_STRIDE / timestep) ** 2)
             springs = bead_springs(prepared.weights, frame.beads, constants)
@@ -144,3 +145,10 @@ class Bench:
         bath, springs = self._baths[key]
         hold_beads(bath.context, springs, frame.beads)
         return bath.run(positions, schedule, seed, frame.box)
+
+
+def _moving(prepared: RestrainedSystem, bonds: str) -> Any:
+    """System for dynamics."""
+    if bonds == "constrained":
+        return prepared.constrained()
+    return prepared.stiff(all_bonds=True) if bonds == "stiff" else prepared.unchanged()
