@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from planted_defects import DEFECTS, clean, planted
 
 from msb.core.bead_groups import BeadGroup
 from msb.core.mapping import Mapping
@@ -17,6 +16,7 @@ from msb.core.template import MoleculeTemplate
 from msb.core.topology import Topology
 from msb.errors import ConfigError, MappingError, TopologyError
 from msb.quality import KINDS, Checker, Examination, Finding, Limits, Verdict
+from planted_defects import DEFECTS, clean, planted
 
 TOPOLOGY, CLEAN, BOX = clean()
 CHECKER = Checker(TOPOLOGY)

@@ -114,3 +114,15 @@ def test_small_rings_are_allowed(size):
     turn = 2 * np.pi / size * np.arange(size)
     x = 0.075 / np.sin(np.pi / size) * np.stack([np.cos(turn), np.sin(turn), 0 * turn], axis=1)
     assert not Checker(Topology.from_template(template)).check(x)
+
+
+def test_rigid_water_is_no_ring():
+    """Some files bond the two hydrogens of a water; that side of the triangle is no bond."""
+    template = MoleculeTemplate.from_atoms(
+        "SOL", ["OW", "HW1", "HW2"], elements=["O", "H", "H"], bonds=[(0, 1), (0, 2), (1, 2)]
+    )
+    x = shape(104.5, 0.0957)[[1, 0, 2]]
+    assert not Checker(Topology.from_template(template)).check(x)
+    pierced = np.concatenate([x, x @ np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0]]) + [0.02, 0, -0.03]])
+    found = Checker(Topology.from_template(template, 2)).check(pierced)
+    assert {f.kind for f in found} == {"clash"}

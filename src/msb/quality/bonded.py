@@ -44,7 +44,8 @@ class BondedCheck:
         self._length_limit = np.concatenate([*none, *(np.tile(e.length_limits, k) for e, k in expected)])
         self._angle = np.radians(np.concatenate([*none, *(np.tile(e.angles, k) for e, k in expected)]))
         limit = np.radians(np.concatenate([*none, *(np.tile(e.angle_limits, k) for e, k in expected)]))
-        self._low, self._high = np.cos(self._angle + limit), np.cos(self._angle - limit)
+        self._low = np.cos(np.minimum(self._angle + limit, np.pi))  # limits may be endless
+        self._high = np.cos(np.maximum(self._angle - limit, 0.0))
         self._low[self._angle + limit >= np.pi] = -np.inf
         self._high[self._angle - limit <= 0] = np.inf
         self._angle_limit = limit

@@ -11,7 +11,7 @@ from msb.analysis.structure.pairs import NonbondedPairs
 from msb.core.box import minimum_image
 from msb.core.elements import NO_ELEMENT
 from msb.core.topology import Topology
-from msb.quality.limits import Limits, contact_distances
+from msb.quality.limits import Limits, contact_distances, contact_symbols
 
 __all__ = ["ANY_PAIR", "CARBON_PAIR", "ContactSearch", "Contacts"]
 
@@ -60,7 +60,9 @@ class ContactSearch:
     """
 
     def __init__(self, topology: Topology, limits: Limits) -> None:
-        symbols, self._code = np.unique(topology.elements, return_inverse=True)
+        words = {t: np.array(contact_symbols(t), dtype=np.str_) for t in topology.templates}
+        expanded = [np.empty(0, np.str_), *(np.tile(words[t], count) for t, count in topology.molecules)]
+        symbols, self._code = np.unique(np.concatenate(expanded), return_inverse=True)
         self._least = contact_distances(symbols.tolist(), limits)
         self._carbon = symbols == "C"
         self._real = symbols != NO_ELEMENT

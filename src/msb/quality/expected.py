@@ -101,8 +101,17 @@ def _share(template: MoleculeTemplate, pair: tuple[int, int], share: float, limi
 def _typical_lengths(template: MoleculeTemplate, limits: Limits) -> tuple[FloatArray, FloatArray]:
     radii = np.array([COVALENT_RADII.get(symbol, np.nan) for symbol in template.elements])
     lengths = radii[template.bonds].sum(axis=1)
-    unknown = np.isnan(lengths)
+    unknown = np.isnan(lengths) | np.array(
+        [_holds_rigid(template, i, j) for i, j in template.bonds.tolist()], bool
+    )
     return np.where(unknown, 1.0, lengths), np.where(unknown, np.inf, limits.bond_typical * lengths)
+
+
+def _holds_rigid(template: MoleculeTemplate, i: int, j: int) -> bool:
+    """Tell whether a pair is two hydrogens of one atom: some files bond them to hold a water rigid."""
+    if template.elements[i] != "H" or template.elements[j] != "H" or j not in template.neighbours[i]:
+        return False
+    return bool(set(template.neighbours[i]) & set(template.neighbours[j]))
 
 
 def _typical_angles(template: MoleculeTemplate, limits: Limits) -> tuple[FloatArray, FloatArray]:
@@ -111,9 +120,11 @@ def _typical_angles(template: MoleculeTemplate, limits: Limits) -> tuple[FloatAr
     values, allowed = [], []
     for i, j, k in template.angles.tolist():
         value, limit = _typical_angle(template, j, j in planar)
+        if any(_holds_rigid(template, *pair) for pair in ((i, j), (j, k), (i, k))):
+            value, limit = 109.5, np.inf
         strained = [ring for ring in small if j in ring]
         inside = [ring for ring in strained if i in ring and k in ring]
-        if inside:
+        if inside and np.isfinite(limit):
             value = 180.0 - 360.0 / len(inside[0])
         elif strained:
             limit += 15.0

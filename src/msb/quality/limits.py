@@ -9,12 +9,16 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from msb.core.elements import NO_ELEMENT
+from msb.core.template import MoleculeTemplate
 from msb.io.configuration import StrictModel
 
-__all__ = ["VAN_DER_WAALS_RADII", "Limits", "contact_distances"]
+__all__ = ["POLAR_HYDROGEN", "VAN_DER_WAALS_RADII", "Limits", "contact_distances", "contact_symbols"]
+
+POLAR_HYDROGEN = "H+"
+"""Stands for a hydrogen on N, O, S or a halogen, which force fields give next to no size."""
 
 VAN_DER_WAALS_RADII: dict[str, float] = {
-    "H": 0.120,
+    "H": 0.110,
     "B": 0.192,
     "C": 0.170,
     "N": 0.155,
@@ -31,10 +35,12 @@ VAN_DER_WAALS_RADII: dict[str, float] = {
     "Te": 0.206,
     "I": 0.198,
 }
-"""Radii in nm (A. Bondi, J. Phys. Chem. 68, 441 (1964); B and Ge: M. Mantina et al., J. Phys. Chem. A 113,
-5806 (2009)) of the elements whose contacts are judged by size."""
+"""Radii in nm of the elements whose contacts are judged by size: A. Bondi, J. Phys. Chem. 68, 441 (1964); H
+by R. S. Rowland and R. Taylor, J. Phys. Chem. 100, 7384 (1996); B and Ge by M. Mantina et al., J. Phys. Chem.
+A 113, 5806 (2009)."""
 
-_ACCEPTORS = ("N", "O", "F", "S", "Cl", "Br", "I")
+_POLAR = ("N", "O", "F", "S", "Cl", "Br", "I")
+_POLAR_RADIUS = 0.08  # nm; of a polar hydrogen towards what takes no part in hydrogen bonds
 
 
 class Limits(StrictModel):
@@ -61,7 +67,7 @@ class Limits(StrictModel):
     contact : float
         Atoms more than three bonds apart clash below this share of the sum of their van der Waals radii.
     hydrogen_bond : float
-        nm; the same for H with N, O, F, S or a halogen.
+        nm; the same for H with N, O, F, S or a halogen, and for two H on such.
     ion : float
         nm; the same where an element has no van der Waals radius here (metals, ions).
     hand_majority : float
@@ -90,7 +96,7 @@ class Limits(StrictModel):
     angle_typical: float = Field(default=40.0, gt=0)
     broken: float = Field(default=2.0, gt=1)
     contact: float = Field(default=0.7, gt=0, le=1.2)
-    hydrogen_bond: float = Field(default=0.13, ge=0)
+    hydrogen_bond: float = Field(default=0.12, ge=0)
     ion: float = Field(default=0.15, ge=0)
     hand_majority: float = Field(default=0.8, gt=0.5, le=1)
     hand_copies: int = Field(default=10, ge=2)
@@ -106,7 +112,7 @@ def contact_distances(symbols: Sequence[str], limits: Limits) -> NDArray[np.floa
     Parameters
     ----------
     symbols : sequence of str (K)
-        Elements.
+        Elements, or `POLAR_HYDROGEN`.
     limits : Limits
         Thresholds.
 
@@ -125,9 +131,21 @@ def contact_distances(symbols: Sequence[str], limits: Limits) -> NDArray[np.floa
 def _least(one: str, other: str, limits: Limits) -> float:
     if NO_ELEMENT in (one, other):
         return 0.0
-    if "H" in (one, other) and (one in _ACCEPTORS or other in _ACCEPTORS):
+    pair = {one, other}
+    if pair == {POLAR_HYDROGEN} or (pair & {"H", POLAR_HYDROGEN} and pair & {*_POLAR}):
         return limits.hydrogen_bond
-    radii = [VAN_DER_WAALS_RADII.get(symbol) for symbol in (one, other)]
+    radii = [VAN_DER_WAALS_RADII.get(symbol, _OTHERS.get(symbol)) for symbol in (one, other)]
     if radii[0] is None or radii[1] is None:
         return limits.ion
     return limits.contact * (radii[0] + radii[1])
+
+
+_OTHERS = {POLAR_HYDROGEN: _POLAR_RADIUS}
+
+
+def contact_symbols(template: MoleculeTemplate) -> list[str]:
+    """Return the element of every atom, `POLAR_HYDROGEN` for hydrogens on N, O, S and halogens."""
+    return [
+        POLAR_HYDROGEN if e == "H" and any(template.elements[a] in _POLAR for a in around) else e
+        for e, around in zip(template.elements, template.neighbours, strict=True)
+    ]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from msb.analysis.structure.pairs import near_pairs
 from msb.core.box import minimum_image
+from msb.core.template import MoleculeTemplate
 from msb.core.topology import Topology
 
 __all__ = ["PiercingSearch"]
@@ -43,7 +46,9 @@ class PiercingSearch:
             if largest and size > largest:
                 continue
             chosen = {
-                t: np.array([r for r in t.rings if len(r) == size], dtype=np.int64).reshape(-1, size)
+                t: np.array([r for r in t.rings if len(r) == size and _solid(t, r)], dtype=np.int64).reshape(
+                    -1, size
+                )
                 for t in topology.templates
             }
             self._rings.append(topology.expand(chosen.__getitem__))
@@ -134,6 +139,11 @@ class PiercingSearch:
             return none, none, none
         frames, rings, bonds = (np.concatenate(column) for column in zip(*parts, strict=True))
         return frames, rings, bonds
+
+
+def _solid(template: MoleculeTemplate, ring: Sequence[int]) -> bool:
+    """Tell a ring from the triangle of a rigid water, whose third side is no bond."""
+    return all(template.elements[atom] != "H" for atom in ring)
 
 
 def _mixed_pairs(
