@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import time
@@ -46,9 +47,24 @@ def test_it_writes_atoms_and_says_so(
     assert said.code == 0
     assert f"{tmp_path}/aa.xtc: 40 frames of 22 atoms" in said.out
     assert "300 K (the model's training temperature)" in said.out
-    assert said.err == ""  # no progress bar where nobody watches
+    assert re.fullmatch(r"check: [\d,]+ findings in 40 frames: .*\n", said.err)  # and no progress bar
     atoms = open_trajectory(tmp_path / "aa.pdb", tmp_path / "aa.xtc")
     assert (atoms.n_frames, atoms.n_atoms, atoms.timestep) == (40, 22, 1.0)
+
+
+def test_every_frame_is_checked(msb: Callable, beads: tuple[Path, Path], model: Path, tmp_path: Path) -> None:
+    words = ("backmap-traj", *beads, "-m", model, "-o")
+    said = msb(*words, tmp_path / "aa.xtc", "--json")
+    quality = json.loads(said.out)["quality"]
+    assert said.code == 0  # writing is no judgement
+    assert quality["frames"] == 40
+    assert quality["total"] == sum(quality["counts"].values()) > 0
+    assert {f["frame"] for f in quality["findings"]} <= set(range(40))
+    assert set(quality["findings"][0]) == {"kind", "frame", "residue", "atoms", "value"}
+    pieces = msb(*words, tmp_path / "pieces.xtc", "--json", "--segments", 7, "--chunk", 14)
+    found = json.loads(pieces.out)["quality"]
+    assert found["frames"] == 40
+    assert max(map(int, found["by_frame"])) == 39
 
 
 def test_json_and_samples(msb: Callable, beads: tuple[Path, Path], model: Path, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from msb.cli.output import progress_bar, report
+from msb.cli.output import progress_bar, report, say
 from msb.cli.parser import add_device, add_json, add_structure, natural, positive, whole
 
 __all__ = ["add_parser", "run"]
@@ -54,6 +54,7 @@ def run(args: argparse.Namespace) -> int:
     from msb.backmapper import load_model
     from msb.jobs.backmap_trajectory import BackmapSettings, backmap_trajectory
     from msb.jobs.describe_model import model_identity
+    from msb.quality.words import headline
 
     settings = BackmapSettings(
         seed=args.seed,
@@ -80,5 +81,7 @@ def run(args: argparse.Namespace) -> int:
     lines.append(
         f"{result.temperature:g} K{whose}, {result.frames_per_second:.0f} frames/s, seed {args.seed}"
     )
-    report(vars(result), lines, args.json)
+    quality = {**result.quality.to_json(), "seconds": round(result.check_seconds, 4)}
+    report({**vars(result), "quality": quality}, lines, args.json)
+    say(f"check: {headline(result.quality)}")
     return 0

@@ -11,16 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msb.backmapper import Backmapper
-from msb.errors import TrajectoryError
 from msb.io.atomic import file_sha256
 from msb.io.frames import Frames
 from msb.io.segments import SegmentedWriter
 from msb.jobs.bead_input import BeadInput, open_beads
+from msb.jobs.check_output import OutputCheck, checker_of_model
+from msb.jobs.outputs import Told, follow, sample_paths, spare_inputs
 from msb.jobs.pieces import Pieces
+from msb.quality import Verdict
 
-__all__ = ["BackmapResult", "BackmapSettings", "backmap_trajectory", "sample_paths"]
-
-Told = Callable[[int, int], None]
+__all__ = ["BackmapResult", "BackmapSettings", "backmap_trajectory"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class BackmapSettings:
 
 @dataclass(frozen=True)
 class BackmapResult:
-    """What was written, and how fast."""
+    """What was written, how fast, and what a check found in the frames that this run drew."""
 
     outputs: tuple[Path, ...]
     n_frames: int
@@ -64,6 +64,8 @@ class BackmapResult:
     temperature: float
     lag: float
     frames_per_second: float
+    quality: Verdict
+    check_seconds: float
 
 
 def backmap_trajectory(
@@ -101,12 +103,13 @@ def backmap_trajectory(
         The output cannot be written; what was complete stays and is taken up with `resume`.
     """
     settings = settings or BackmapSettings()
-    _spare_inputs(output, structure, trajectory)
+    spare_inputs(output, structure, trajectory)
     beads = open_beads(structure, trajectory, model, lag=settings.lag)
     pieces = Pieces(beads.n_frames, settings.segments)
     paths = sample_paths(output, settings.samples)
     inputs = {str(path): file_sha256(path) for path in (structure, trajectory) if path is not None}
     began, drawn, writers = time.perf_counter(), 0, []
+    check = OutputCheck(checker_of_model(model))
     for number, path in enumerate(paths):
         seed = settings.seed + number
         writer = SegmentedWriter(
@@ -123,9 +126,9 @@ def backmap_trajectory(
             resume=settings.resume,
             timestep=beads.spacing,
         )
-        told = _follow(progress, beads.n_frames * len(paths))
+        told = follow(progress, beads.n_frames * len(paths))
         told(sum(writer.frames_done))
-        drawn += _fill(writer, model, beads, pieces, settings, seed, told)
+        drawn += _fill(writer, model, beads, pieces, settings, seed, told, check)
         writers.append(writer)
     elapsed = time.perf_counter() - began
     for writer in writers:
@@ -137,15 +140,9 @@ def backmap_trajectory(
         settings.temperature or model.temperature,
         beads.spacing,
         drawn / elapsed,
+        check.verdict,
+        check.seconds,
     )
-
-
-def sample_paths(output: str | Path, samples: int) -> tuple[Path, ...]:
-    """Return where the samples go: the output itself for one, `OUTPUT_s1` … `OUTPUT_sN` for several."""
-    path = Path(output)
-    if samples == 1:
-        return (path,)
-    return tuple(path.with_name(f"{path.stem}_s{number}{path.suffix}") for number in range(1, samples + 1))
 
 
 def _fill(
@@ -156,6 +153,7 @@ def _fill(
     settings: BackmapSettings,
     seed: int,
     told: Callable[[int], None],
+    check: OutputCheck,
 ) -> int:
     """Draw what the writer does not have yet; return the number of frames drawn."""
     drawn = 0
@@ -173,6 +171,7 @@ def _fill(
             following=read.beads[:, -1],
         )
         kept = pieces.kept(first, stop)
+        _look(check, atoms, read, pieces.frames(first, stop), kept)
         writer.write(
             [
                 Frames(
@@ -187,6 +186,19 @@ def _fill(
         drawn += int(kept.sum())
         told(int(kept.sum()))
     return drawn
+
+
+def _look(
+    check: OutputCheck,
+    atoms: NDArray[np.float32],
+    read: _Batch,
+    numbers: NDArray[np.int64],
+    kept: NDArray[np.int64],
+) -> None:
+    """Check the frames of all pieces that are written, in one go."""
+    mine = np.arange(atoms.shape[1]) < kept[:, None]
+    boxes = None if read.boxes is None else read.boxes[:, :-1][mine]
+    check(atoms[mine], boxes, read.beads[:, :-1][mine], numbers=numbers[mine])
 
 
 @dataclass(frozen=True)
@@ -213,13 +225,3 @@ def _read(beads: BeadInput, pieces: Pieces, first: int, stop: int) -> _Batch:
         np.stack(whole) if len(whole) == len(boxes) else None,
         np.stack([time for time in times if time is not None]),
     )
-
-
-def _follow(progress: Told | None, total: int) -> Callable[[int], None]:
-    return (lambda done: None) if progress is None else (lambda done: progress(done, total))
-
-
-def _spare_inputs(output: str | Path, *inputs: str | Path | None) -> None:
-    for path in inputs:
-        if path is not None and Path(output).resolve() == Path(path).resolve():
-            raise TrajectoryError(f"{output} is an input too and would be overwritten: choose another output")

@@ -1,8 +1,8 @@
 """Bonds of molecules from others of their kind, where a structure's own distances would hide a defect.
 
 Without a topology file bonds are read off distances, and a bond that is stretched too far is none: the
-molecule falls in two, both of them fine. So molecules are told by the names of their atoms, and take the bonds
-that most of their kind have, or those that the reference has.
+molecule falls in two, both of them fine. So molecules are told by the names of their atoms, and take the
+bonds that most of their kind have, or those that the reference has.
 """
 
 from __future__ import annotations
