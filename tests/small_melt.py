@@ -76,7 +76,8 @@ def zigzag(name: str, carbons: int, chlorine: dict[int, int]) -> Molecule:
         sides = [
             out * np.cos(np.radians(54.75)) + s * np.array([0, 0, np.sin(np.radians(54.75))]) for s in (1, -1)
         ]
-        for side, way in [(0, w) for w in ends] + list(zip((1, -1), sides, strict=True)):
+        around = sorted(zip((1, -1), sides, strict=True), key=lambda pair: pair[0] != chlorine.get(k))
+        for side, way in [(0, w) for w in ends] + around:
             heavy = side and chlorine.get(k) == side
             other = add("Cl" if heavy else "H", here + way * (CHLORINE if heavy else HYDROGEN))
             bonds.append((atom, other))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -24,6 +25,7 @@ Known = Mapping[MoleculeTemplate, "Signs | None"]
 _TEXT = frozenset({".txt", ".dat", ".tac", ""})
 
 
+@lru_cache(maxsize=64)
 def parity(template: MoleculeTemplate) -> dict[int, int]:
     """Sign that turns a centre's hand seen along the chain into that of `MoleculeTemplate.chirality`.
 
@@ -143,9 +145,9 @@ def resolve_hands(topology: Topology, known: Known, tacticity: str | None = None
     pattern = _pattern(tacticity, seed)
     parts, number = [np.zeros(0, dtype=np.int8)], 0
     for template, count in topology.molecules:
-        for _ in range(count):
-            parts.append(_along(template, known.get(template), pattern, number))
-            number += 1
+        meso = pattern(np.arange(number, number + count), max(len(parity(template)) - 1, 0))
+        parts += [_along(template, known.get(template), row) for row in meso]
+        number += count
     return np.concatenate(parts)
 
 
@@ -168,36 +170,36 @@ def _from_copies(topology: Topology, known: Known) -> Signs:
     return np.concatenate(parts).astype(np.int8)
 
 
-Pattern = Callable[[int, int], NDArray[np.bool_]]
+Pattern = Callable[[NDArray[np.int64], int], NDArray[np.bool_]]
 
 
 def _pattern(tacticity: str, seed: int) -> Pattern:
-    """A function of molecule and number of dyads that says which are meso."""
+    """A function of molecules and their number of dyads that says which are meso, (molecules, dyads)."""
     word, _, share = tacticity.partition(":")
     if word == "iso" and not share:
-        return lambda molecule, n: np.ones(n, dtype=bool)
+        return lambda molecules, n: np.ones((len(molecules), n), dtype=bool)
     if word == "syndio" and not share:
-        return lambda molecule, n: np.zeros(n, dtype=bool)
+        return lambda molecules, n: np.zeros((len(molecules), n), dtype=bool)
     if word == "atactic":
         try:
             meso = float(share)
         except ValueError:
             meso = -1.0
         if 0 <= meso <= 1:
-            return lambda molecule, n: uniform_block(seed, np.array([molecule]), n)[0] < meso
+            return lambda molecules, n: np.asarray(uniform_block(seed, molecules, n) < meso)
         raise ConfigError(f"--tacticity {tacticity}: give the share of meso pairs, 0 to 1, as in atactic:0.5")
     raise ConfigError(
         f"--tacticity {tacticity} is neither iso, syndio nor atactic:P, and there is no file of that name"
     )
 
 
-def _along(template: MoleculeTemplate, known: Signs | None, pattern: Pattern, molecule: int) -> Signs:
+def _along(template: MoleculeTemplate, known: Signs | None, meso: NDArray[np.bool_]) -> Signs:
+    """Hands of one molecule whose dyads are meso or not; those beside the chain are as known."""
     centres = template.stereocentres
     out = np.zeros(len(centres), dtype=np.int8) if known is None else np.array(known, dtype=np.int8)
     turns = parity(template)
     if not turns:
         return out
-    meso = pattern(molecule, len(turns) - 1)
     hand = np.cumprod(np.concatenate([[1], np.where(meso, 1, -1)]))
     first = next(iter(turns))
     if known is not None:
@@ -247,8 +249,7 @@ def _of_word(template: MoleculeTemplate, known: Signs | None, word: str, path: P
     if set(word) <= {"+", "-"} and len(word) == n:
         return np.array([1 if sign == "+" else -1 for sign in word], dtype=np.int8)
     if set(word) <= {"m", "r"} and len(word) == dyads:
-        meso = np.array([pair == "m" for pair in word], dtype=bool)
-        return _along(template, known, lambda molecule, count: meso, 0)
+        return _along(template, known, np.array([pair == "m" for pair in word], dtype=bool))
     raise FileFormatError(
         path, f"{template.name} needs {n} signs + or -, or {dyads} letters m or r, not '{word[:24]}'", line
     )
