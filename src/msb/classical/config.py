@@ -12,10 +12,14 @@ from msb.io.configuration import StrictModel
 __all__ = [
     "FragmentConfig",
     "FragmentOptions",
+    "GeometricConfig",
+    "GeometricOptions",
     "LibraryConfig",
     "LibraryOptions",
     "LinearConfig",
     "LinearOptions",
+    "RandomConfig",
+    "RandomOptions",
 ]
 
 Unit = Literal["bead", "monomer", "molecule"]
@@ -26,14 +30,14 @@ class FragmentOptions(StrictModel):
 
     unit: Unit = Field(default="monomer", description="What is placed as one piece.")
     best: int = Field(default=1, ge=1, description="Draw each unit among so many best; 1 takes the best.")
-    candidates: int = Field(default=24, ge=1, description="Entries a unit chooses from by its surroundings.")
+    candidates: int = Field(default=32, ge=1, description="Entries a unit chooses from by its surroundings.")
     sweeps: int = Field(
         default=4, ge=0, description="Rounds of choosing by junctions and overlaps; 0 leaves the bead fit."
     )
     near: float = Field(
-        default=0.3, ge=0, description="Weight of the beads of bonded units; its own weigh 1."
+        default=0.05, ge=0, description="Weight of the beads of bonded units; its own weigh 1."
     )
-    far: float = Field(default=0.05, ge=0, description="Weight of the beads of the units beyond those.")
+    far: float = Field(default=0.0, ge=0, description="Weight of the beads of the units beyond those.")
 
 
 class LibraryOptions(StrictModel):
@@ -73,3 +77,40 @@ class LinearConfig(LinearOptions):
     name: str = Field(description="Name of the model.")
     data: DataSettings
     unit: Unit = Field(default="molecule", description="What has a frame and a regression of its own.")
+
+
+class RandomOptions(StrictModel):
+    """What can be set about random mapping."""
+
+    unit: Unit = Field(default="bead", description="What is turned as one rigid piece.")
+
+
+class GeometricOptions(StrictModel):
+    """What can be set about geometric placement."""
+
+    placement: list[str] = Field(
+        default=[], description="Mapping files whose rules cis, trans, out and chiral place atoms."
+    )
+    kick: float = Field(default=0.05, ge=0, description="Standard deviation of the first places, nm.")
+    embed: bool = Field(
+        default=True,
+        description="Bring atoms to bonds, angles and hands at rest; else leave it to relaxation.",
+    )
+    turning: int = Field(default=120, ge=0, description="Steps in which centres may turn over.")
+    settling: int = Field(default=180, ge=0, description="Steps in which atoms keep apart.")
+
+
+class RandomConfig(RandomOptions):
+    """`method: random`: rigid pieces at rest, turned at random about their beads."""
+
+    method: Literal["random"] = "random"
+    name: str = Field(description="Name of the model.")
+    data: DataSettings
+
+
+class GeometricConfig(GeometricOptions):
+    """`method: geometric`: weighted bead positions, a kick, and the mapping's rules."""
+
+    method: Literal["geometric"] = "geometric"
+    name: str = Field(description="Name of the model.")
+    data: DataSettings

@@ -20,8 +20,9 @@ __all__ = ["Chooser"]
 Array = NDArray[np.float32]
 IntArray = NDArray[np.int64]
 
-_FIT = 0.02  # nm; bead distance that costs 1/2
-_JUNCTION = 0.03  # nm; distance of an atom from where the next unit wants it that costs 1/2
+_FIT = 0.04  # nm; bead distance that costs 1/2
+_JUNCTION = 0.02  # nm; distance of an atom from where the next unit wants it that costs 1/2
+_KEPT = 12  # candidates that are left after the first look at what is around
 _OPEN = 2  # beads that leave the orientation open
 _TURNS, _DRAWS = 1, 2  # sweeps of the noise
 
@@ -65,14 +66,20 @@ class Chooser:
         found = [self._candidates(kind, beads, request) for kind in self.plan.kinds]
         state = self._first(found, request, free)
         rows = [np.flatnonzero(free[kind.units]) for kind in self.plan.kinds]
-        sweeps = self.options.sweeps if max((c.cost.shape[1] for c in found), default=1) > 1 else 0
-        for sweep in range(sweeps):
-            near = self.overlaps.surroundings(state.positions, box) if self.overlaps and sweep else None
+        if all(candidates.cost.shape[1] == 1 for candidates in found) or self.overlaps is None:
+            return state.positions
+        near: Surroundings | None = None
+        for sweep in range(self.options.sweeps):
+            costs = [candidates.cost.copy() for candidates in found]
             for colour in (0, 1):
-                for kind, candidates, these in zip(self.plan.kinds, found, rows, strict=True):
+                for kind, candidates, these, cost in zip(self.plan.kinds, found, rows, costs, strict=True):
                     chosen = these[self.plan.colours[kind.units[these]] == colour]
                     if len(chosen):
-                        self._update(kind, candidates, chosen, state, near)
+                        cost[chosen] = self._update(kind, candidates, chosen, state, near)
+            if sweep == 0:
+                near = self.overlaps.surroundings(state.positions, box)
+            elif sweep == 1:
+                found = [_best(candidates, cost) for candidates, cost in zip(found, costs, strict=True)]
         return state.positions
 
     def _free(self, request: Request) -> NDArray[np.bool_]:
@@ -126,8 +133,8 @@ class Chooser:
 
     def _update(
         self, kind: Kind, candidates: _Candidates, rows: IntArray, state: _State, near: Surroundings | None
-    ) -> None:
-        """Let some units of a kind choose anew, given all others."""
+    ) -> Array:
+        """Let some units of a kind choose anew, given all others; returns what each choice costs (R, k)."""
         cost = candidates.cost[rows].copy()
         if kind.links.shape[1]:
             ours = candidates.atoms[rows][:, :, kind.inner] - state.links[kind.back[rows]][:, None]
@@ -135,8 +142,16 @@ class Chooser:
             miss = np.square(ours).sum((-1, -2)) + np.square(theirs).sum((-1, -2))
             cost += miss / np.float32(2 * _JUNCTION**2)
         if near is not None and self.overlaps is not None:
-            cost += self.overlaps.cost(kind, candidates.atoms[rows], rows, near)
+            cost += self.overlaps.cost(kind, candidates.atoms[rows], rows, near, state.positions)
         best = cost.argmin(axis=1)
         row = np.arange(len(rows))
         state.positions[kind.atoms[rows]] = candidates.atoms[rows][row, best]
         state.links[kind.links[rows]] = candidates.halo[rows][row, best]
+        return cost
+
+
+def _best(candidates: _Candidates, cost: Array) -> _Candidates:
+    """The few candidates of each unit that cost least where it is."""
+    kept = np.argsort(cost, axis=1, kind="stable")[:, :_KEPT]
+    row = np.arange(len(cost))[:, None]
+    return _Candidates(candidates.atoms[row, kept], candidates.halo[row, kept], candidates.cost[row, kept])

@@ -19,10 +19,11 @@ IntArray = NDArray[np.int64]
 
 _RADII = {"H": 0.120, "C": 0.170, "N": 0.155, "O": 0.150, "F": 0.147, "P": 0.180, "S": 0.180, "Cl": 0.175}
 _OTHER_RADIUS = 0.18  # nm; van der Waals radii of Bondi, J. Phys. Chem. 68, 441 (1964)
-_REACH = 0.45  # nm; atoms that a unit may come to touch are at most as far from where it is now
+_REACH = 0.55  # nm; atoms that a unit may come to touch are at most so far from where it is now
 _BONDS = 3  # pairs up to this many bonds apart do not repel
 _STRENGTH = 12.0  # cost of two atoms on top of each other
-_CHUNK = 2**22  # distances at once
+_CHUNK = 2**20  # distances at once: what fits into a core's cache
+_FAR = 1e6  # nm^-2; a pair that does not repel is taken to be so many radii apart
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,15 +34,15 @@ class Surroundings:
     ----------
     atoms : int array (U, e)
         Atoms of other units, padded with -1.
+    bonded : int array (B, 3)
+        Pairs that do not repel: unit, atom of the unit, column of `atoms`; sorted by unit.
     box : float32 array (3, 3) or None
         nm.
-    positions : float32 array (N, 3)
-        The frame as it is being changed, nm.
     """
 
     atoms: IntArray
+    bonded: IntArray
     box: Array | None
-    positions: Array
 
 
 class Overlaps:
@@ -60,47 +61,60 @@ class Overlaps:
         pairs = topology.expand(lambda template: template.exclusions(_BONDS))
         unit = plan.unit_of_atom
         pairs = pairs[unit[pairs[:, 0]] != unit[pairs[:, 1]]]
-        codes = np.concatenate([pairs @ [self.n_atoms, 1], pairs @ [1, self.n_atoms]])
-        self.bonded = np.sort(codes)
+        both = np.concatenate([pairs, pairs[:, ::-1]])
+        self.bonded = both[np.argsort(unit[both[:, 0]], kind="stable")]
 
     def surroundings(self, positions: Array, box: Array | None) -> Surroundings:
-        """What is around each unit in a frame."""
+        """What is around each unit in a frame (N, 3), nm."""
         pairs = near_pairs(positions, box, _REACH)
-        unit = self.plan.unit_of_atom
-        both = np.concatenate([pairs.first, pairs.second]), np.concatenate([pairs.second, pairs.first])
-        keep = unit[both[0]] != unit[both[1]]
-        codes = np.unique(unit[both[0][keep]] * self.n_atoms + both[1][keep])
-        units, atoms = np.divmod(codes, self.n_atoms)
+        unit, n = self.plan.unit_of_atom, self.n_atoms
+        apart = unit[pairs.first] != unit[pairs.second]
+        first, second = pairs.first[apart], pairs.second[apart]
+        codes = np.unique(np.concatenate([unit[first] * n + second, unit[second] * n + first]))
+        units, atoms = np.divmod(codes, n)
         counts = np.bincount(units, minlength=self.plan.n_units)
         starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
         table = np.full((self.plan.n_units, int(counts.max(initial=0))), -1, dtype=np.int64)
         table[units, np.arange(len(units)) - starts[units]] = atoms
-        return Surroundings(table, box, positions)
+        of = unit[self.bonded[:, 0]]
+        wanted = of * n + self.bonded[:, 1]
+        place = np.searchsorted(codes, wanted).clip(max=max(len(codes) - 1, 0))
+        there = codes[place] == wanted if len(codes) else np.zeros(len(wanted), dtype=bool)
+        rows = of[there], self.bonded[there, 0], (place - starts[of])[there]
+        return Surroundings(table, np.stack(rows, axis=1), box)
 
-    def cost(self, kind: Kind, candidates: Array, rows: IntArray, around: Surroundings) -> Array:
-        """Overlaps (R, k) of the candidates (R, k, a, 3) of some units of a kind."""
-        near = around.atoms[kind.units[rows]]
+    def cost(
+        self, kind: Kind, candidates: Array, rows: IntArray, around: Surroundings, positions: Array
+    ) -> Array:
+        """Overlaps (R, k) of candidates (R, k, a, 3) of some units of a kind with a frame (N, 3), nm."""
+        units = kind.units[rows]
+        near = around.atoms[units]
         near = near[:, : int((near >= 0).sum(axis=1).max(initial=0))]
         own = kind.atoms[rows]
-        step = max(1, _CHUNK // max(1, candidates.shape[1] * own.shape[1] * near.shape[1]))
-        parts = [
-            self._cost(own[i : i + step], candidates[i : i + step], near[i : i + step], around)
-            for i in range(0, len(rows), step)
-        ]
-        return np.concatenate(parts)
-
-    def _cost(self, own: IntArray, candidates: Array, near: IntArray, around: Surroundings) -> Array:
+        inverse = (self.radii[own][:, :, None] + self.radii[near][:, None]) ** -2  # (R, a, e)
+        np.copyto(inverse, np.float32(_FAR), where=(near < 0)[:, None])
+        first, last = (np.searchsorted(around.bonded[:, 0], units, side=side) for side in ("left", "right"))
+        counts = last - first
+        row = np.repeat(np.arange(len(units)), counts)
+        bonded = around.bonded[np.arange(len(row)) + np.repeat(first - np.cumsum(counts) + counts, counts)]
+        atom = (own[row] == bonded[:, 1:2]).argmax(axis=1)
+        inverse[row, atom, bonded[:, 2]] = _FAR
         centre = candidates[:, 0].mean(axis=1, keepdims=True)  # (R, 1, 3)
-        others = minimum_image(around.positions[near] - centre, around.box).astype(np.float32)
-        squares = (self.radii[own][:, :, None] + self.radii[near][:, None]) ** 2  # (R, a, e)
-        codes = own[:, :, None] * self.n_atoms + near[:, None]
-        place = np.searchsorted(self.bonded, codes).clip(max=max(len(self.bonded) - 1, 0))
-        bonded = self.bonded[place] == codes if len(self.bonded) else np.zeros(codes.shape, dtype=bool)
-        inverse = np.where(bonded | (near < 0)[:, None], np.float32(1e6), 1 / squares)
-        x = candidates - centre[:, None]
-        distance = np.square(x).sum(-1)[..., None] - 2 * x @ others[:, None].swapaxes(-1, -2)
-        distance += np.square(others).sum(-1)[:, None, None]
-        distance *= inverse[:, None]
-        deep = np.clip(1 - distance, 0, None)
-        cost: Array = np.float32(_STRENGTH) * np.einsum("rkae,rkae->rk", deep, deep)
-        return cost
+        others = minimum_image(positions[near] - centre, around.box).astype(np.float32)
+        local = candidates - centre[:, None]
+        step = max(1, _CHUNK // max(1, candidates.shape[1] * own.shape[1] * near.shape[1]))
+        parts = [slice(i, i + step) for i in range(0, len(rows), step)]
+        return np.concatenate([_soft(local[p], others[p], inverse[p]) for p in parts])
+
+
+def _soft(local: Array, others: Array, inverse: Array) -> Array:
+    """Sum of (1 - r^2 / s^2)^2 over pairs closer than s, for R units with k candidates (R, k)."""
+    value = (-2 * local) @ others[:, None].swapaxes(-1, -2)  # (R, k, a, e)
+    value += np.square(local).sum(-1)[..., None]
+    value += np.square(others).sum(-1)[:, None, None]
+    value *= inverse[:, None]
+    np.subtract(1, value, out=value)
+    np.maximum(value, 0, out=value)
+    flat = value.reshape(*value.shape[:2], -1)
+    cost: Array = np.float32(_STRENGTH) * np.einsum("rkx,rkx->rk", flat, flat)
+    return cost
