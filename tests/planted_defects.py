@@ -174,6 +174,37 @@ def write_gro(path: Path, name: str | None = None, frames: int = 1) -> Path:
     return path
 
 
+def write_top(path: Path) -> Path:
+    """Write a GROMACS topology of the box: springs at the lengths and angles of the clean one."""
+    topology, x, _ = clean()
+    radii = {"H": 0.22, "C": 0.33, "F": 0.29, "Cl": 0.34, "Br": 0.36}
+    numbers = {"H": 1, "C": 6, "F": 9, "Cl": 17, "Br": 35}
+    lines = ["[ defaults ]", "1 2 no 1.0 1.0", "[ atomtypes ]"]
+    lines += [f"{e} {numbers[e]} 12.0 0.0 A {r} 0.3" for e, r in radii.items()]
+    for template, first, _ in topology.blocks():
+        y = x[first : first + template.n_atoms].astype(float)
+        lines += ["[ moleculetype ]", f"{template.name} 3", "[ atoms ]"]
+        lines += [
+            f"{k + 1} {e} 1 {template.name} {name} {k + 1} 0.0 {mass}"
+            for k, (e, name, mass) in enumerate(
+                zip(template.elements, template.atom_names, template.masses.tolist(), strict=True)
+            )
+        ]
+        lines += ["[ bonds ]"]
+        lines += [
+            f"{i + 1} {j + 1} 1 {np.linalg.norm(y[i] - y[j]):.5f} 300000" for i, j in template.bonds.tolist()
+        ]
+        lines += ["[ angles ]"]
+        for i, j, k in template.angles.tolist():
+            a, b = y[i] - y[j], y[k] - y[j]
+            angle = np.degrees(np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b)))
+            lines.append(f"{i + 1} {j + 1} {k + 1} 1 {angle:.4f} 400")
+    lines += ["[ system ]", "box", "[ molecules ]"]
+    lines += [f"{name} {count}" for name, count in COPIES.items()]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
 def _turn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Rotation that takes direction a to b."""
     axis, cosine = np.cross(a, b), a @ b

@@ -6,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ __all__ = [
     "limits_from",
     "make_checker",
     "open_files",
+    "system_of_top",
     "wanted_hands",
 ]
 
@@ -295,6 +297,33 @@ def allowance(pairs: Sequence[str]) -> dict[str, float]:
     return found if rest is None else {kind: found.get(kind, rest) for kind in KINDS}
 
 
+def system_of_top(top: str | Path, box: NDArray[np.floating[Any]] | None) -> Any:
+    """Return the OpenMM System of a GROMACS topology; the last one is kept.
+
+    Parameters
+    ----------
+    top : path
+        The topology.
+    box : ndarray (3, 3) or None
+        nm.
+
+    Raises
+    ------
+    FileFormatError, EnergyError
+        As `read_gromacs_system`.
+    """
+    changed = Path(top).stat().st_mtime_ns if Path(top).exists() else 0
+    return _system(str(top), changed, None if box is None else np.asarray(box, dtype=np.float64).tobytes())
+
+
+@lru_cache(maxsize=1)
+def _system(top: str, changed: int, box: bytes | None) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what there is to say was said when the bonds were read
+        cell = None if box is None else np.frombuffer(box).reshape(3, 3)
+        return read_gromacs_system(top, box=cell).system
+
+
 def _energy(inputs: CheckInputs, settings: CheckSettings, first: Frames) -> tuple[EnergyFunction | None, str]:
     """Energies from the topology's force field, tried on the first frame."""
     n_atoms = inputs.topology.n_atoms
@@ -304,9 +333,7 @@ def _energy(inputs: CheckInputs, settings: CheckSettings, first: Frames) -> tupl
         return None, f"not summed, for more than {_LARGEST:,} atoms"
     box = None if first.boxes is None else first.boxes[0]
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # said when its bonds were read
-            energies = energy_function(read_gromacs_system(settings.top, box=box).system)
+        energies = energy_function(system_of_top(settings.top, box))
         if np.isfinite(first.positions).all():
             energies(
                 first.positions[:1].astype(np.float64), None if box is None else box[None].astype(np.float64)

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from msb.backmapper import Backmapper, load_model
 from msb.core.mapping import Mapping
-from msb.energy import read_gromacs_system
 from msb.energy.local import LocalRelaxer
 from msb.errors import ConfigError, TrajectoryError
 from msb.io.frames import Frames
@@ -26,6 +25,7 @@ from msb.jobs.check import (
     chunk_of,
     make_checker,
     open_files,
+    system_of_top,
 )
 from msb.jobs.check_inputs import CheckInputs
 from msb.jobs.repair import Repaired, RepairSettings, repair
@@ -137,7 +137,7 @@ class _Tools:
         self._relaxer = None
         if settings.top is not None:
             boxes = inputs.trajectory.read(0, 1).boxes
-            system = read_gromacs_system(settings.top, box=None if boxes is None else boxes[0]).system
+            system = system_of_top(settings.top, None if boxes is None else boxes[0])
             weights = None if self._mapping is None else _weights(self._mapping)
             self._relaxer = LocalRelaxer(system, weights)
 
