@@ -164,7 +164,7 @@ register(
         "msb.temporal.training:train",
     ),
 )
-for _name in ("fragment", "library", "linear"):
+for _name in ("fragment", "geometric", "library", "linear", "random"):
     register(
         _name,
         Method(

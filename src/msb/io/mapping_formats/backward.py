@@ -15,8 +15,9 @@ An atom belongs to each bead named on its line, in proportion to how often it is
 without weight.  The first bead named owns the atom.  A molecule is put together from its residues.  Its atoms
 that the file does not list (most hydrogens) are weightless and placed by the bead nearest along the bonds;
 hydrogens of the file that the molecule lacks (chain ends, protonation) are left out with a warning.  Beads
-are plain means, or centres of mass on demand.  `[ chiral ]`, `[ trans ]`, `[ out ]`, `[ cis ]` say how
-Backward places atoms and are not read; `[ extra ]` names beads without atoms, left out with a warning.
+are plain means, or centres of mass on demand.  `[ chiral ]`, `[ trans ]`, `[ out ]`, `[ cis ]`, which say how
+atoms are placed, are read by `msb.io.mapping_formats.placement`; `[ extra ]` names beads without atoms, left
+out with a warning.
 (Wassenaar et al., J. Chem. Theory Comput. 10, 676 (2014); vermouth, `read_backmapping_file`.)
 """
 

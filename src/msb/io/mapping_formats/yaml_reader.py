@@ -18,7 +18,7 @@ from msb.io.mapping_formats.recipe import Recipe
 __all__ = ["parse_yaml"]
 
 _FORMAT = 1
-_MOLECULE_KEYS = ("weights", "unlisted", "beads", "bonds", "aliases", "atoms")
+_MOLECULE_KEYS = ("weights", "unlisted", "beads", "bonds", "aliases", "atoms", "placement")
 _BEAD_KEYS = ("name", "type", "residue", "atoms", "owns")
 _ATOM_KEYS = ("atom", "residue", "fraction", "weight")
 
