@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from msb.backmapper import Backmapper, build_model, load_model, method_named
 from msb.data.snapshots import Snapshots
@@ -13,6 +13,7 @@ from msb.energy.protocols import Finish
 from msb.errors import ConfigError
 from msb.io.atomic import file_sha256
 from msb.io.gromacs import GromacsTopology, read_gromacs
+from msb.io.mapping_files import mapping_format
 from msb.jobs.check_output import checker_of_model
 from msb.jobs.describe_model import model_identity
 from msb.jobs.force_field import force_field_of
@@ -122,20 +123,21 @@ def prepare(request: Request) -> Prepared:
     snapshots = None
     if request.model is not None:
         model = load_model(request.model, request.device)
-        system = _resolved(request, Library.of_model(model), needed=False)
+        system = _resolved(request, Library.of_model(model), "free")
         model = _fitted(model, system)
     else:
         if request.snapshots:
             snapshots = read_snapshots(request.snapshots, top, request.mapping)
         library = _library(request, top, snapshots)
-        system = _resolved(request, library, needed=True)
-        model = _built(request, snapshots, system)
+        options = _method_options(request)
+        system = _resolved(request, library, "known" if options.get("placement") else "needed")
+        model = _built(request, snapshots, system, options)
     temperature = request.temperature
     said = []
     if temperature is None and request.model is not None:
         temperature = model.temperature
         said.append(f"{temperature:g} K, the model's training temperature (--temperature K for another)")
-    finish, more = _finish(request, model, system, temperature)
+    finish, more = _finish(request, model, system, temperature, top)
     said += more
     checker = _checker(model, system, snapshots, temperature)
     return Prepared(
@@ -181,7 +183,7 @@ def _check(request: Request) -> None:
         raise ConfigError(f"--method {name} needs the molecules' atoms and bonds: give --top topol.top")
 
 
-def _resolved(request: Request, library: Library, needed: bool) -> System:
+def _resolved(request: Request, library: Library, hands: Literal["needed", "known", "free"]) -> System:
     return resolve_system(
         request.structure,
         request.trajectory,
@@ -189,7 +191,7 @@ def _resolved(request: Request, library: Library, needed: bool) -> System:
         unknown=request.unknown,
         solvent=request.solvent,
         tacticity=request.tacticity,
-        hands_needed=needed,
+        hands=hands,
         seed=request.seed,
         lag=request.lag,
     )
@@ -210,12 +212,23 @@ def _fitted(model: Backmapper, system: System) -> Backmapper:
     return model if alike else model.onto(system.topology, system.mapping, system.hands)
 
 
-def _built(request: Request, snapshots: Snapshots | None, system: System) -> Backmapper:
-    name, options = str(request.method), dict(request.options)
-    if name == "fragment" and request.samples > 1:
+def _method_options(request: Request) -> dict[str, Any]:
+    """The method's options, with what follows from the others."""
+    options = dict(request.options)
+    if request.method == "fragment" and request.samples > 1:
         options.setdefault("best", _BEST)
+    if request.method == "geometric":
+        rules = [str(f) for f in mapping_files(request.mapping) if mapping_format(f) == "backward"]
+        if rules:
+            options.setdefault("placement", rules)
+    return options
+
+
+def _built(
+    request: Request, snapshots: Snapshots | None, system: System, options: dict[str, Any]
+) -> Backmapper:
     model = build_model(
-        name,
+        str(request.method),
         snapshots,
         system.topology,
         system.mapping,
@@ -228,7 +241,11 @@ def _built(request: Request, snapshots: Snapshots | None, system: System) -> Bac
 
 
 def _finish(
-    request: Request, model: Backmapper, system: System, temperature: float | None
+    request: Request,
+    model: Backmapper,
+    system: System,
+    temperature: float | None,
+    top: GromacsTopology | None,
 ) -> tuple[Finisher | None, list[str]]:
     """What relaxes and polishes, and what was assumed about it."""
     said: list[str] = []
@@ -245,7 +262,7 @@ def _finish(
     if relax == polish == "none":
         return None, []
     frame = system.read(0)
-    field = force_field_of(system, request.top, model, frame.box)
+    field = force_field_of(system, top, model, frame.box)
     if field is None:
         asked = [
             f"--{what} {value}"

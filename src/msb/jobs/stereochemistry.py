@@ -16,6 +16,7 @@ from msb.core.template import MoleculeTemplate
 from msb.core.topology import Topology
 from msb.errors import ConfigError, FileFormatError, MappingError
 from msb.io.trajectory import open_trajectory
+from msb.quality.amino_acids import natural_hands
 
 __all__ = ["Known", "continued", "hands_of_copies", "parity", "resolve_hands"]
 
@@ -108,7 +109,9 @@ def continued(template: MoleculeTemplate, like: MoleculeTemplate, hands: Signs |
     return np.array([of[centre] for centre in template.stereocentres], dtype=np.int8)
 
 
-def resolve_hands(topology: Topology, known: Known, tacticity: str | None = None, seed: int = 0) -> Signs:
+def resolve_hands(
+    topology: Topology, known: Known, tacticity: str | None = None, seed: int = 0, *, strict: bool = True
+) -> Signs:
     """Return the wanted hand of every stereocentre of a system.
 
     Parameters
@@ -116,13 +119,15 @@ def resolve_hands(topology: Topology, known: Known, tacticity: str | None = None
     topology : Topology
         The system.
     known : mapping of MoleculeTemplate to int8 array or None
-        What snapshots say; see `hands_of_copies`.
+        What snapshots say; see `hands_of_copies`. Amino acids without a snapshot are L.
     tacticity : str, optional
         ``iso``, ``syndio``, ``atactic:P`` with P the share of meso pairs, or a file: an all-atom structure of
         the system or of one molecule, or a text with a line a molecule (one line for all), of ``m`` and ``r``
         along the chain or of ``+`` and ``-`` for every stereocentre.  It overrules snapshots along chains.
     seed : int
         Of atactic chains.
+    strict : bool
+        Whether a molecule about which nothing is known is refused.
 
     Returns
     -------
@@ -139,21 +144,28 @@ def resolve_hands(topology: Topology, known: Known, tacticity: str | None = None
     if not any(template.stereocentres for template in topology.templates):
         return np.zeros(0, dtype=np.int8)
     if tacticity is None:
-        return _from_copies(topology, known)
+        return _from_copies(topology, known, strict)
     if Path(tacticity).is_file():
         return _from_file(topology, known, Path(tacticity))
     pattern = _pattern(tacticity, seed)
     parts, number = [np.zeros(0, dtype=np.int8)], 0
     for template, count in topology.molecules:
         meso = pattern(np.arange(number, number + count), max(len(parity(template)) - 1, 0))
-        parts += [_along(template, known.get(template), row) for row in meso]
+        parts += [_along(template, known, row) for row in meso]
         number += count
     return np.concatenate(parts)
 
 
-def _from_copies(topology: Topology, known: Known) -> Signs:
-    missing = [t for t in topology.templates if t.stereocentres and known.get(t) is None]
-    if missing:
+def _own(template: MoleculeTemplate, known: Known) -> Signs:
+    """What is known of a molecule's hands, else those of nature, else 0."""
+    hands = known.get(template)
+    return natural_hands(Topology.from_template(template)) if hands is None else hands
+
+
+def _from_copies(topology: Topology, known: Known, strict: bool = True) -> Signs:
+    hands = {template: _own(template, known) for template in topology.templates}
+    missing = [template for template, signs in hands.items() if not signs.all()]
+    if missing and strict:
         said = ", ".join(f"{t.name} ({len(t.stereocentres)} centres)" for t in missing)
         why = (
             "copies in the snapshots differ" if any(t in known for t in missing) else "no snapshot shows them"
@@ -162,12 +174,8 @@ def _from_copies(topology: Topology, known: Known) -> Signs:
             f"nothing says which hand the stereocentres of {said} are to have ({why}): "
             "give --tacticity iso, syndio, atactic:P (P the share of meso pairs) or a file"
         )
-    parts = [np.zeros(0, dtype=np.int8)]
-    for template, count in topology.molecules:
-        hands = known.get(template)
-        if hands is not None:
-            parts.append(np.tile(hands, count))
-    return np.concatenate(parts).astype(np.int8)
+    parts = [np.tile(hands[template], count) for template, count in topology.molecules]
+    return np.concatenate([np.zeros(0, dtype=np.int8), *parts]).astype(np.int8)
 
 
 Pattern = Callable[[NDArray[np.int64], int], NDArray[np.bool_]]
@@ -193,17 +201,17 @@ def _pattern(tacticity: str, seed: int) -> Pattern:
     )
 
 
-def _along(template: MoleculeTemplate, known: Signs | None, meso: NDArray[np.bool_]) -> Signs:
+def _along(template: MoleculeTemplate, known: Known, meso: NDArray[np.bool_]) -> Signs:
     """Hands of one molecule whose dyads are meso or not; those beside the chain are as known."""
     centres = template.stereocentres
-    out = np.zeros(len(centres), dtype=np.int8) if known is None else np.array(known, dtype=np.int8)
+    out = np.array(_own(template, known), dtype=np.int8)
     turns = parity(template)
     if not turns:
         return out
     hand = np.cumprod(np.concatenate([[1], np.where(meso, 1, -1)]))
     first = next(iter(turns))
-    if known is not None:
-        hand = hand * int(known[centres.index(first)]) * turns[first]
+    if out[centres.index(first)]:
+        hand = hand * int(out[centres.index(first)]) * turns[first]
     for (centre, turn), sign in zip(turns.items(), hand.tolist(), strict=True):
         out[centres.index(centre)] = sign * turn
     return out
@@ -240,11 +248,11 @@ def _from_text(topology: Topology, known: Known, path: Path) -> Signs:
     parts = [np.zeros(0, dtype=np.int8)]
     for number, template in enumerate(molecules):
         line = 0 if len(words) == 1 else number
-        parts.append(_of_word(template, known.get(template), words[line].lower(), path, line + 1))
+        parts.append(_of_word(template, known, words[line].lower(), path, line + 1))
     return np.concatenate(parts)
 
 
-def _of_word(template: MoleculeTemplate, known: Signs | None, word: str, path: Path, line: int) -> Signs:
+def _of_word(template: MoleculeTemplate, known: Known, word: str, path: Path, line: int) -> Signs:
     n, dyads = len(template.stereocentres), max(len(parity(template)) - 1, 0)
     if set(word) <= {"+", "-"} and len(word) == n:
         return np.array([1 if sign == "+" else -1 for sign in word], dtype=np.int8)

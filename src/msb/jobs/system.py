@@ -157,7 +157,7 @@ def resolve_system(
     unknown: Unknown = "fail",
     solvent: Solvent = "drop",
     tacticity: str | None = None,
-    hands_needed: bool = True,
+    hands: Literal["needed", "known", "free"] = "needed",
     seed: int = 0,
     lag: float | None = None,
 ) -> System:
@@ -178,8 +178,9 @@ def resolve_system(
         What becomes of solvent beads and ions: left out, written as they are, or filled with molecules.
     tacticity : str, optional
         See `msb.jobs.stereochemistry.resolve_hands`.
-    hands_needed : bool
-        Whether the hands of stereocentres must be known from the library or `tacticity`.
+    hands : {"needed", "known", "free"}
+        Whether the hands of stereocentres must all be known from the library or `tacticity`, are wanted where
+        they are known, or are left to the model.
     seed : int
         Of atactic chains.
     lag : float, optional
@@ -216,9 +217,9 @@ def resolve_system(
         **library.hands,
         **{t: continued(t, like, library.hands.get(like)) for t, like in grower.like.items()},
     }
-    hands = None
-    if tacticity is not None or hands_needed:
-        hands = resolve_hands(topology, known, tacticity, seed)
+    wanted = None
+    if tacticity is not None or hands != "free":
+        wanted = resolve_hands(topology, known, tacticity, seed, strict=hands == "needed")
     copied, filled, unplaced = _the_rest(census.odd, unknown, solvent)
     _say_unplaced(unplaced, beads)
     return System(
@@ -226,7 +227,7 @@ def resolve_system(
         topology,
         mapping,
         census.order,
-        hands,
+        wanted,
         _places(copied),
         _as_topology(copied),
         _places(filled),
