@@ -88,7 +88,7 @@ def test_bundled_frames_raw_minimised_and_polished(msb: Callable, tmp_path: Path
     assert "library, polished" in said.out
     page = (out / "index.html").read_text()
     assert page.count("<svg") == 1
-    for word in ("library, raw", "linear, polished", "CPU s", "findings", "every divergence"):
+    for word in ("library, raw", "linear, polished", "CPU s", "findings", "Every divergence"):
         assert word in page
 
 

@@ -37,7 +37,8 @@ def force_field(bout: Bout) -> Any:
         topology = app.PDBFile(str(bout.structure)).topology
     except (ValueError, OSError) as error:
         raise EnergyError(f"{bout.structure}: OpenMM cannot read it: {error}") from error
-    return peptide_system(topology, data.force_field)
+    held = "h-bonds" if data.constraints == "h-bonds" else None
+    return peptide_system(topology, data.force_field, held, data.implicit)
 
 
 def make_finisher(bout: Bout, relax: str, polish: str) -> Finisher | None:
@@ -54,4 +55,6 @@ def make_finisher(bout: Bout, relax: str, polish: str) -> Finisher | None:
         return None
     reference = bout.reference()
     hands = handedness(reference.positions, bout.topology, reference.boxes).majority
-    return Finisher.of(system, bout.mapping, Finish(relax, polish, bout.test.temperature), hands=hands)
+    every = bout.data.constraints == "all-bonds"
+    settings = Finish(relax, polish, bout.test.temperature, constrain=every)
+    return Finisher.of(system, bout.mapping, settings, hands=hands)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,10 @@ class ArenaData(StrictModel):
     mapping: str = Field(description="Mapping file.")
     top: str | None = Field(default=None, description="GROMACS topology: types, energies, relaxation.")
     force_field: tuple[str, ...] = Field(default=(), description="Files of OpenMM, in place of `top`.")
+    implicit: str | None = Field(default=None, description="Implicit solvent of `force_field`.")
+    constraints: Literal["none", "h-bonds", "all-bonds"] = Field(
+        default="all-bonds", description="Bonds of fixed length, in the data and in the polish."
+    )
     cutoff: float = Field(default=1.0, gt=0, description="Of the forces in relaxation, nm.")
     dielectric: float = Field(default=78.3, ge=1, description="Of the reaction field beyond it.")
     library: tuple[str, ...] = Field(description="All-atom snapshots, or one trajectory, to learn from.")

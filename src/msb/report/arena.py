@@ -1,4 +1,4 @@
-"""The arena's page: everybody over the same frames, what it cost, what differs, what is broken."""
+"""The arena's page: everybody over the same frames, what it cost, what differs, What is broken."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def told(contest: Contest) -> list[str]:
         speed = "" if own.cost is None else f", {own.cost.wall / len(contest.numbers):.3g} s a frame"
         lines.append(
             f"{contest.name}: {own.label}: {agreeing} of {total} distributions agree, largest excess "
-            f"{worst:.4f} ({name}), {_rate(own.quality.total, contest):.4g} findings a frame{speed}"
+            f"{worst:.4f} ({name}), {_count(own.quality.total, contest)} findings a frame{speed}"
         )
     return lines
 
@@ -84,10 +84,6 @@ def _standing(own: Contender) -> tuple[int, int, float, str]:
     return sum(c.agrees for c in compared), len(compared), worst, name
 
 
-def _rate(count: float, contest: Contest) -> float:
-    return count / len(contest.numbers)
-
-
 def _summary(contest: Contest) -> str:
     best = min(contest.contenders, key=lambda own: (-_standing(own)[0], _standing(own)[2]))
     agreeing, total, worst, name = _standing(best)
@@ -114,11 +110,11 @@ def _cards(report: ArenaReport) -> list[Card]:
 
 
 def _sections(contest: Contest, several: bool) -> list[Section]:
-    prefix = f"{contest.name}: " if several else ""
+    prefix = f"{contest.name}. " if several else ""
     missing = "".join(f" {name} took no part: {why}." for name, why in contest.missing.items())
     unfinished = "" if contest.finished else " The data set declares no force field, so nobody is finished."
     first = Section(
-        f"{prefix}who differs where",
+        f"{prefix}Who differs where",
         "Excess divergence of every distribution, in nats: what lies above the floor of finite samples. "
         f"Green is agreement within sampling.{unfinished}{missing}",
         figure=heat_map(contest.contenders),
@@ -131,37 +127,25 @@ def _sections(contest: Contest, several: bool) -> list[Section]:
 def _standings(contest: Contest, prefix: str) -> Section:
     rows = []
     for own in contest.contenders:
-        agreeing, total, worst, name = _standing(own)
-        rows.append(
-            Row(
-                (
-                    own.label,
-                    *_costs(own, contest),
-                    f"{own.bead_rms:.4f}",
-                    f"{own.bead_max:.4f}",
-                    f"{worst:.4f} {name}",
-                    f"{_rate(own.quality.total, contest):.3g}",
-                    f"{agreeing} / {total}",
-                ),
-                agreeing == total,
-            )
-        )
-    columns = (
-        "",
-        "s a frame",
-        "CPU s",
-        "atoms/s",
-        "made in s",
-        "MB",
-        "given up",
-        "beads off rms, nm",
-        "most",
+        agreeing, total, worst, _ = _standing(own)
+        given = (f"{own.bead_rms:.4f}", _count(own.quality.total, contest), f"{worst:.4f}")
+        cells = (own.label, *_costs(own, contest), *given, f"{agreeing} / {total}")
+        rows.append(Row(cells, agreeing == total))
+    paid = ("s a frame", "CPU s", "atoms/s", "MB", "made in, s", "given up")
+    gained = ("beads off, nm", "findings a frame", "largest excess", "agree")
+    text = (
+        "Beads off: root mean square distance of the atoms' beads from the given ones. Given up: frames that "
+        "relaxation or polish could not improve."
     )
     return Section(
-        f"{prefix}what it costs, what it gives",
-        "",
-        table=Table((*columns, "largest excess", "findings a frame", "agree"), tuple(rows)),
+        f"{prefix}What it costs, what it gives", text, table=Table(("", *paid, *gained), tuple(rows))
     )
+
+
+def _count(count: float, contest: Contest) -> str:
+    """Findings a frame."""
+    rate = count / len(contest.numbers)
+    return f"{rate:,.0f}" if rate >= 100 else f"{rate:.3g}"
 
 
 def _costs(own: Contender, contest: Contest) -> tuple[str, ...]:
@@ -173,8 +157,8 @@ def _costs(own: Contender, contest: Contest) -> tuple[str, ...]:
         f"{cost.wall / n:.3g}",
         f"{cost.cpu / n:.3g}",
         f"{speed:,.0f}",
-        f"{cost.built:.2g}",
         f"{cost.peak_mb:,.0f}",
+        f"{cost.built:.2g}",
         str(cost.failures),
     )
 
@@ -183,22 +167,22 @@ def _findings(contest: Contest, prefix: str) -> Section:
     verdicts = [("reference", contest.reference)]
     verdicts += [(own.label, own.quality) for own in contest.contenders]
     kinds = [kind for kind in KINDS if any(verdict.counts[kind] for _, verdict in verdicts)]
-    extra = {"inverted_share": "inverted, %", "nearest_contact_nm": "nearest contact, nm"}
+    figures = [_statistics(verdict) for _, verdict in verdicts]
+    kept = [k for k in range(len(_FIGURES)) if any(row[k] for row in figures)]
     rows = []
-    for label, verdict in verdicts:
-        rates = [f"{_rate(verdict.counts[kind], contest):.3g}" for kind in kinds]
-        rows.append(
-            Row(
-                (label, *rates, *_statistics(verdict), f"{_rate(verdict.total, contest):.3g}"),
-                verdict.passed(),
-            )
-        )
-    titles = [_KIND_NAMES.get(kind, kind) for kind in kinds]
+    for (label, verdict), own in zip(verdicts, figures, strict=True):
+        rates = [_count(verdict.counts[kind], contest) for kind in kinds]
+        cells = (label, *rates, *(own[k] for k in kept), _count(verdict.total, contest))
+        rows.append(Row(cells, verdict.passed()))
+    titles = [*(_KIND_NAMES.get(kind, kind) for kind in kinds), *(_FIGURES[k] for k in kept)]
     return Section(
-        f"{prefix}what is broken",
+        f"{prefix}What is broken",
         "Findings of `msb check` a frame, by kind; kinds that nobody has are left out.",
-        table=Table(("", *titles, *extra.values(), "all"), tuple(rows)),
+        table=Table(("", *titles, "all"), tuple(rows)),
     )
+
+
+_FIGURES = ("inverted centres, %", "nearest contact, nm")
 
 
 def _statistics(verdict: Verdict) -> tuple[str, str]:
@@ -217,7 +201,7 @@ def _divergences(contest: Contest, prefix: str) -> Section:
         rows.append(Row((name, f"{floor:.4f}", *(_score(c) for c in compared))))
     labels = [own.label for own in contest.contenders]
     return Section(
-        f"{prefix}every divergence",
+        f"{prefix}Every divergence",
         "Excess over the floor, with half the width of its 95\u00a0% interval, in nats.",
         table=Table(("", "floor", *labels), tuple(rows)),
     )
@@ -243,7 +227,7 @@ def _widths(contest: Contest, prefix: str) -> Section | None:
     ]
     labels = [own.label for own in contest.contenders]
     return Section(
-        f"{prefix}bonds",
+        f"{prefix}Bonds",
         "Standard deviations in nm: the reference's bonds are constrained, their spread is the rounding of "
         "its file, so widths are compared, not shapes.",
         table=Table(("", "reference", *labels), tuple(rows)),
