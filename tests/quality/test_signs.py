@@ -60,6 +60,23 @@ def test_bonds_between_rings_are_single():
     assert stiff_bonds(stilbene).sided.all()
 
 
+def test_long_conjugated_chain():
+    """Polyacetylene, 300 carbons: every second bond is double; one more carbon, and none is for certain."""
+    for n in (300, 301):
+        hydrogens = [(k, n + k) for k in range(n)] + [(0, 2 * n), (n - 1, 2 * n + 1)]
+        elements = ["C"] * n + ["H"] * (n + 2)
+        bonds = [(k, k + 1) for k in range(n - 1)] + hydrogens
+        template = MoleculeTemplate.from_atoms("PA", elements, elements=elements, bonds=bonds)
+        expected = {(k, k + 1) for k in range(0, n, 2)} if n == 300 else set()
+        assert bonds_of(template) == expected
+
+
+def test_odd_rings():
+    """Fulvene: the bond out of the five-ring is double."""
+    template = molecule("C C C C C C H H H H H H", "0-1 1-2 2-3 3-4 4-0 0-5 1-6 2-7 3-8 4-9 5-10 5-11")
+    assert bonds_of(template) == {(0, 5)}
+
+
 def test_carbonyls_are_not_turned():
     acrolein = molecule("C C C O H H H H", "0-1 1-2 2-3 0-4 0-5 1-6 2-7")
     assert bonds_of(acrolein) == {(0, 1)}
@@ -160,6 +177,20 @@ def test_double_bonds_follow_the_majority():
 
 
 # --- hands ---
+
+
+def test_tacticity_of_polymers_only():
+    """The share of meso pairs is told of chains, not of rings and proteins."""
+    chain = molecule(
+        "C C F H C C F H C H H H H H H H H",
+        "0-1 1-2 1-3 1-4 4-5 5-6 5-7 5-8 0-9 0-10 0-11 4-12 4-13 8-14 8-15 8-16",
+    )
+    x = np.random.default_rng(0).normal(size=(1, 17, 3))
+    share = Checker(Topology.from_template(chain)).examine(x).statistics
+    assert len(chain.stereocentres) == 2
+    assert share["meso_share"][0] in (0.0, 1.0)
+    assert "meso_share" not in Checker(Topology.from_template(CENTRE)).examine(RIGHT).statistics
+
 
 CENTRE = molecule("C H F Cl Br", "0-1 0-2 0-3 0-4")
 CORNERS = np.array([[0, 0, 0], [1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / np.sqrt(3)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import maximum_bipartite_matching
 
 from msb.core.stereo import equivalence_classes
 from msb.core.template import MoleculeTemplate
@@ -15,6 +17,7 @@ from msb.core.template import MoleculeTemplate
 __all__ = ["StiffBonds", "stiff_bonds"]
 
 IntArray = NDArray[np.int64]
+_WIDE = 150  # atoms of a conjugated system with odd rings, beyond which double bonds are not looked for
 _UNITED = 12.8  # amu; a carbon heavier than this holds hydrogens that are not atoms
 
 
@@ -96,19 +99,34 @@ def _double_bonds(template: MoleculeTemplate, free: Sequence[tuple[int, int]]) -
     """Return the bonds in no ring that are double whichever way double bonds are assigned."""
     flat = _unsaturated(template)
     graph = nx.Graph([(i, j) for i, j in template.bonds.tolist() if i in flat and j in flat])
+    parts = list(nx.connected_components(graph))
+    part_of = {atom: number for number, nodes in enumerate(parts) for atom in nodes}
+    candidates = defaultdict(list)
+    for i, j in free:
+        if graph.has_edge(i, j) and template.elements[i] == template.elements[j] == "C":
+            candidates[part_of[i]].append((i, j))
     found = []
-    for part in [graph.subgraph(nodes) for nodes in nx.connected_components(graph)]:
-        candidates = [pair for pair in free if part.has_edge(*pair)]
-        candidates = [pair for pair in candidates if all(template.elements[a] == "C" for a in pair)]
-        if not candidates:
-            continue
-        most = len(nx.max_weight_matching(part, maxcardinality=True))
-        for pair in candidates:
-            rest = nx.Graph(part)
-            rest.remove_edge(*pair)
-            if len(nx.max_weight_matching(rest, maxcardinality=True)) < most:
+    for number, pairs in candidates.items():
+        part = nx.Graph(graph.subgraph(parts[number]))
+        most = _most_pairs(part)
+        for pair in pairs:
+            part.remove_edge(*pair)
+            if _most_pairs(part) < most:
                 found.append(pair)
+            part.add_edge(*pair)
     return found
+
+
+def _most_pairs(graph: nx.Graph) -> int:
+    """Return how many bonds can be double at once; 0 for wide systems with odd rings, which take too long."""
+    if nx.is_bipartite(graph):
+        sides = nx.bipartite.color(graph)
+        one = [atom for atom, side in sides.items() if side == 0]
+        matrix = nx.bipartite.biadjacency_matrix(graph, one)
+        return int((maximum_bipartite_matching(matrix.tocsr(), perm_type="column") >= 0).sum())
+    if len(graph) > _WIDE:
+        return 0
+    return len(nx.max_weight_matching(graph, maxcardinality=True))
 
 
 def _unsaturated(template: MoleculeTemplate) -> set[int]:

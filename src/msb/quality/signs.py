@@ -58,7 +58,8 @@ class HandCheck:
             )
         ).reshape(-1, 5)
         self._blocks = [(len(t.stereocentres), count) for t, _, count in topology.blocks()]
-        self._dyads = {t: chain_centres(t) for t in topology.templates}
+        none = np.empty((0, 5), dtype=np.int64)
+        self._dyads = {t: chain_centres(t) if _has_tacticity(t) else none for t in topology.templates}
         if wanted is None and reference is not None:
             wanted = _of_reference(topology, limits, reference)
         self.wanted = None if wanted is None else np.asarray(wanted, dtype=np.int8)
@@ -101,6 +102,15 @@ class HandCheck:
             common = majority(block, self.limits.hand_majority, self.limits.hand_copies)
             parts.append(np.repeat(common[:, None], count, axis=1).reshape(len(signs), -1))
         return np.concatenate(parts, axis=1)
+
+
+def _has_tacticity(template: MoleculeTemplate) -> bool:
+    """Tell a polymer from a protein, a sterol or a sugar, along which meso and racemo mean nothing."""
+    in_ring = {atom for ring in template.rings for atom in ring}
+    centres = template.stereocentres
+    if len(centres) < 2 or in_ring & set(centres):
+        return False
+    return not (stiff_bonds(template).wanted != 0).any()
 
 
 def _of_reference(topology: Topology, limits: Limits, reference: Reference) -> SignArray:
