@@ -122,7 +122,7 @@ def _table(result: CheckReport, allowed: dict[str, float]) -> list[str]:
     from msb.report.check import kind_rows
 
     rows: list[tuple[str, ...]] = [("", "findings", "a frame", "frames", "the worst")]
-    rows += [cells for cells, _ in kind_rows(result.verdict, allowed)]
+    rows += [cells for cells, _ in kind_rows(result.verdict, allowed, result.sources)]
     widths = [max(len(row[k]) for row in rows) for k in range(4)]
     return [
         "  ".join([row[0].ljust(widths[0]), *(row[k].rjust(widths[k]) for k in (1, 2, 3)), row[4]]).rstrip()

@@ -211,7 +211,7 @@ def make_checker(inputs: CheckInputs, settings: CheckSettings) -> tuple[Checker,
         if reference is not None
         else "the elements",
         "stereocentres": _hands_from(topology, settings, hands),
-        "beads": "not compared" if inputs.beads is None else str(inputs.beads.trajectory.path),
+        "beads": "no beads were given" if inputs.beads is None else str(inputs.beads.trajectory.path),
         "energy": energy_from,
     }
     return checker, sources
@@ -328,7 +328,7 @@ def _energy(inputs: CheckInputs, settings: CheckSettings, first: Frames) -> tupl
     """Energies from the topology's force field, tried on the first frame."""
     n_atoms = inputs.topology.n_atoms
     if settings.top is None or not settings.energy:
-        return None, "not summed" if settings.top is not None else "no force field (--top)"
+        return None, "not summed" if settings.top is not None else "no force field was given"
     if n_atoms > _LARGEST:
         return None, f"not summed, for more than {_LARGEST:,} atoms"
     box = None if first.boxes is None else first.boxes[0]

@@ -47,7 +47,9 @@ _STATISTICS = {
 
 
 def kind_rows(
-    verdict: Verdict, allowed: float | Mapping[str, float] = 0.0
+    verdict: Verdict,
+    allowed: float | Mapping[str, float] = 0.0,
+    sources: Mapping[str, str] | None = None,
 ) -> list[tuple[tuple[str, ...], bool | None]]:
     """Return the table of kinds: (kind, findings, a frame, frames, worst), and whether it is within the bar.
 
@@ -59,8 +61,10 @@ def kind_rows(
         Of all frames.
     allowed : float or mapping of kind to float
         Findings a frame that are tolerated.
+    sources : mapping of str to str, optional
+        By what "stereocentres", "beads" and "energy" were judged, or why they were not.
     """
-    failed, blind = verdict.failures(allowed), _unjudged(verdict)
+    failed, blind = verdict.failures(allowed), _unjudged(verdict, sources or {})
     rows: list[tuple[tuple[str, ...], bool | None]] = []
     for kind, (title, _) in KIND_TITLES.items():
         if kind in blind:
@@ -75,16 +79,16 @@ def kind_rows(
     return rows
 
 
-def _unjudged(verdict: Verdict) -> dict[str, str]:
+def _unjudged(verdict: Verdict, sources: Mapping[str, str]) -> dict[str, str]:
     """Return the kinds that nothing was known to judge by, and what was lacking."""
     known = verdict.statistics
     lacking = {}
     if "bead_deviation_max_nm" not in known:
         lacking["bead"] = "no beads were given"
     if "energy_per_atom" not in known:
-        lacking["energy"] = "no force field was given"
+        lacking["energy"] = sources.get("energy", "no force field was given")
     if not known.get("stereocentres_judged"):
-        lacking["hand"] = "no stereocentre whose hand is known"
+        lacking["hand"] = sources.get("stereocentres", "no stereocentre whose hand is known")
     return {kind: text for kind, text in lacking.items() if not verdict.by_kind[kind]}
 
 
@@ -113,7 +117,7 @@ def check_page(
     repaired : mapping of str to str, optional
         What a repair did, in words.
     """
-    groups: list[list[Section]] = [[_kinds(verdict, allowed)]]
+    groups: list[list[Section]] = [[_kinds(verdict, allowed, facts)]]
     if repaired:
         groups.append([Section("Repair", "Only atoms around the defects were moved.", facts=dict(repaired))])
     if verdict.total:
@@ -142,9 +146,9 @@ def _cards(verdict: Verdict, allowed: float | Mapping[str, float]) -> list[Card]
     ]
 
 
-def _kinds(verdict: Verdict, allowed: float | Mapping[str, float]) -> Section:
+def _kinds(verdict: Verdict, allowed: float | Mapping[str, float], sources: Mapping[str, str]) -> Section:
     rows = []
-    for cells, fine in kind_rows(verdict, allowed):
+    for cells, fine in kind_rows(verdict, allowed, sources):
         word = "none" if cells[1] == "0" else "tolerated" if fine else "too many"
         word = "not judged" if fine is None else word
         rows.append(Row((*cells, word), fine))
@@ -180,7 +184,13 @@ def _residues(verdict: Verdict) -> Section:
     names = _afflicted(verdict)
     kinds = [kind for kind in KIND_TITLES if any(verdict.by_residue[name][kind] for name in names)]
     rows = [
-        Row((name, *(f"{verdict.by_residue[name][kind] or ''}" for kind in kinds)))
+        Row(
+            (
+                name,
+                *(f"{verdict.by_residue[name][kind] or ''}" for kind in kinds),
+                f"{verdict.by_residue[name].total():,}",
+            )
+        )
         for name in names[:_RESIDUES]
     ]
     counts = {kind: np.array([verdict.by_residue[n][kind] for n in names[:_RESIDUES]]) for kind in kinds}
@@ -191,7 +201,7 @@ def _residues(verdict: Verdict) -> Section:
         "By residue",
         f"{said}; {more:,} more are in check.json." if more else f"{said}.",
         figure=places(names[:_RESIDUES], counts, titles) if names else "",
-        table=Table(("", *(_SHORT[kind] for kind in kinds)), tuple(rows)),
+        table=Table(("", *(_SHORT[kind] for kind in kinds), "all"), tuple(rows)),
     )
 
 
