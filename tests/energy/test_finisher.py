@@ -202,13 +202,14 @@ def test_parts_that_do_not_fit_are_sentences(peptide, ideal, residues, around):
     heavy = openmm.XmlSerializer.clone(peptide)
     heavy.setParticleMass(3, 0.0)
     with pytest.raises(
-        EnergyError, match="1 atoms of the force field have no mass.*atom 4; give them masses"
+        EnergyError, match=r"1 atoms of the force field have no mass.*atom 4; give them masses"
     ):
         Finisher(heavy, residues)
+    broken = ideal.copy()
+    broken[7] = np.nan
+    finisher = Finisher(peptide, residues)
     with pytest.raises(EnergyError, match="no finite position: atom 7"):
-        broken = ideal.copy()
-        broken[7] = np.nan
-        Finisher(peptide, residues).run(broken, residues @ ideal)
+        finisher.run(broken, residues @ ideal)
 
 
 def test_virtual_sites_follow_their_atoms(residues):

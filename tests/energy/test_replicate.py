@@ -10,8 +10,8 @@ import pytest
 
 from msb.core.topology import Topology
 from msb.energy import read_gromacs_system, split_system, system_of
-from msb.errors import EnergyError
 from msb.energy.preprocess import gromacs_folder
+from msb.errors import EnergyError, FileFormatError
 from msb.io.topology_files import read_topology
 
 MIXTURE = """
@@ -94,9 +94,7 @@ def test_mixtures_have_the_energy_of_their_topology(tmp_path, rule, counts):
     x = scattered(topology, box)
     assert energy(built, x) == pytest.approx(energy(whole, x), rel=1e-9)
     dry = read_gromacs_system(single, method="none").system
-    again = system_of(
-        topology, split_system(dry, read_topology(single)), box, cutoff=0.9, dielectric=5.0
-    )
+    again = system_of(topology, split_system(dry, read_topology(single)), box, cutoff=0.9, dielectric=5.0)
     for system in (again, built):
         assert energy(system, x) == pytest.approx(energy(whole, x), rel=1e-9)
     without = system_of(topology, parts)
@@ -132,6 +130,18 @@ def test_what_does_not_go_together_is_said(tmp_path):
         split_system(system, topology)
     with pytest.raises(EnergyError, match="`method` must be one of"):
         system_of(topology, parts, np.eye(3) * 3, method="ewald")
+
+
+def test_a_force_field_that_lacks_something_says_what(tmp_path):
+    text = MIXTURE.format(rule=2, molecules="AAA 1")
+    (tmp_path / "type.top").write_text(text.replace("O 15.999 0.0 A 0.31 0.65\n", ""))
+    with pytest.raises(
+        FileFormatError, match="'O' is used but never defined: a type that the force field lacks"
+    ):
+        read_gromacs_system(tmp_path / "type.top")
+    (tmp_path / "angle.top").write_text(text.replace("111.0 500", ""))
+    with pytest.raises(FileFormatError, match="No parameters specified for angle: 1, 2, 3"):
+        read_gromacs_system(tmp_path / "angle.top")
 
 
 def test_polystyrene(msb_data, tmp_path):

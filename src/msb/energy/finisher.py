@@ -168,11 +168,15 @@ class Finisher:
         constant = self.settings.force_constant
         self._bench = Bench(prepared, constant, self._wanted, self._platform, self._threads)
 
+    def _form(self) -> Form:
+        """The last form of the relaxation, whose context is there already."""
+        stages = self.settings.stages or (Stage("all", 0),)
+        return _form(replace(stages[-1], terms="all", shrink=1.0))
+
     def _check_masses(self) -> None:
         """Refuse atoms that cannot move: only virtual sites may be without a mass."""
-        lost = [
-            k for k in np.flatnonzero(self._prepared.masses <= 0).tolist() if not self._system.isVirtualSite(k)
-        ]
+        massless = np.flatnonzero(self._prepared.masses <= 0).tolist()
+        lost = [k for k in massless if not self._system.isVirtualSite(k)]
         if lost:
             listed = ", ".join(self._names[k] if self._names else f"atom {k + 1}" for k in lost[:5])
             raise EnergyError(
@@ -224,7 +228,7 @@ class Finisher:
             current = job.mend(current)
         if self.settings.polish == "thermal":
             current = job.polish(current)
-        before, after = (self._bench.field_energy(frame, x, stiff=True) for x in (frame.start, current))
+        before, after = (self._bench.field_energy(frame, x, self._form()) for x in (frame.start, current))
         return Finished(
             *(frame.given(current), before, after, *frame.away(current)),
             *(job.steps, job.succeeded, tuple(job.notes)),
@@ -256,7 +260,9 @@ class _Job:
         state = self._bench.state(self._frame, current, end)
         if not state.finite or state.energy > start.energy:
             self.succeeded = False
-            self.notes.append(f"relaxation found nothing better than its input, which is kept; {self._worst(state)}")
+            self.notes.append(
+                f"relaxation found nothing better than its input, which is kept; {self._worst(state)}"
+            )
             return positions
         if state.strongest > _ROUGH:
             self.succeeded = False

@@ -188,7 +188,10 @@ def _parse(text: str, path: str | Path, box: NDArray[np.float64] | None) -> Any:
         try:
             vectors = None if box is None else box * unit.nanometer
             return GromacsTopFile(str(flat), periodicBoxVectors=vectors, includeDir=folder)
-        except (ValueError, KeyError, IndexError) as error:
+        except KeyError as error:
+            message = f"{error} is used but never defined: a type that the force field lacks"
+            raise FileFormatError(path, message) from error
+        except (ValueError, IndexError) as error:
             raise FileFormatError(path, f"OpenMM cannot read this topology: {error}") from error
 
 

@@ -47,7 +47,9 @@ class Stage:
         if self.terms not in ("angles", "bonded", "all"):
             raise ConfigError(f"a stage takes terms `angles`, `bonded` or `all`, not {self.terms!r}")
         if self.steps < 0 or not 0 < self.shrink <= 1:
-            raise ConfigError(f"a stage needs steps >= 0 and 0 < shrink <= 1, got {self.steps}, {self.shrink}")
+            raise ConfigError(
+                f"a stage needs steps >= 0 and 0 < shrink <= 1, got {self.steps}, {self.shrink}"
+            )
 
 
 def _free(terms: str, steps: int) -> Stage:

@@ -163,13 +163,15 @@ class Relaxer:
             if plan.max_steps:
                 current, more, _ = self._descend(frame, current, plan, stiff)
                 taken += more
+            schedule, bonds = [(temperature, options.steps)], "constrained" if stiff else "own"
             good, done, last = self._bench.run(
-                *(frame, current, [(temperature, options.steps)]),
-                *(options.timestep, options.friction, "constrained" if stiff else "own", options.seed),
+                frame, current, schedule, options.timestep, options.friction, bonds, options.seed
             )
             if done == options.steps:
                 return self._result(frame, good.positions, taken + done, True, stiff)
-        self._warn(f"dynamics failed after {done} of {options.steps} steps; the last good state is kept", last)
+        self._warn(
+            f"dynamics failed after {done} of {options.steps} steps; the last good state is kept", last
+        )
         return self._result(frame, good.positions if done else current, taken + done, False, stiff)
 
     def _descend(
@@ -196,7 +198,9 @@ class Relaxer:
     def _result(
         self, frame: HeldFrame, positions: Floats, steps: int, succeeded: bool, stiff: bool
     ) -> Relaxed:
-        before, after = (self._bench.field_energy(frame, x, stiff) for x in (frame.start, positions))
+        before, after = (
+            self._bench.field_energy(frame, x, Form(stiff=stiff)) for x in (frame.start, positions)
+        )
         return Relaxed(frame.given(positions), before, after, *frame.away(positions), steps, succeeded)
 
     def _warn(self, message: str, state: Snapshot) -> None:

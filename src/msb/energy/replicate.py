@@ -145,7 +145,8 @@ def _check_known(topology: Topology, force_fields: Mapping[str, Any]) -> None:
         near = get_close_matches(unknown[0], list(force_fields), n=3)
         raise EnergyError(
             f"no force field for molecules {', '.join(unknown)}; there are force fields for "
-            f"{', '.join(sorted(force_fields)) or 'none'}" + (f" (nearest: {', '.join(near)})" if near else "")
+            f"{', '.join(sorted(force_fields)) or 'none'}"
+            + (f" (nearest: {', '.join(near)})" if near else "")
         )
 
 

@@ -43,7 +43,8 @@ _KINDS = {"angles": _ANGLES, "bonded": _ANGLES + _TORSIONS}
 _VOLUME = (
     "k*max(0, v0 - s*v)^2;"
     "v = ax*(by*cz - bz*cy) + ay*(bz*cx - bx*cz) + az*(bx*cy - by*cx);"
-    "ax = x1-x4; ay = y1-y4; az = z1-z4; bx = x2-x4; by = y2-y4; bz = z2-z4; cx = x3-x4; cy = y3-y4; cz = z3-z4"
+    "ax = x1-x4; ay = y1-y4; az = z1-z4; bx = x2-x4; by = y2-y4; bz = z2-z4;"
+    "cx = x3-x4; cy = y3-y4; cz = z3-z4"
 )
 _FLAT = 0.4  # share of a centre's volume at rest below which it is pushed back
 _BARRIER = 1000.0  # kJ/mol that an inverted centre costs

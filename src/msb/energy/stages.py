@@ -111,10 +111,11 @@ class Bench:
         """Energy and forces of a form."""
         return snapshot(self.context(frame, form), positions)
 
-    def field_energy(self, frame: HeldFrame, positions: Floats, stiff: bool = False) -> float:
-        """Energy of the force field alone, kJ/mol."""
-        context = self.context(frame, Form(stiff=stiff))
+    def field_energy(self, frame: HeldFrame, positions: Floats, form: Form) -> float:
+        """Energy of a form's force field alone, kJ/mol."""
+        context = self.context(frame, form)
         context.setPositions(positions)
+        context.computeVirtualSites()
         return float(context.getState(energy=True, groups={0}).getPotentialEnergy()._value)
 
     def run(

@@ -42,9 +42,7 @@ def volumes_at_rest(centres: Ints, bonds: Ints, lengths: Floats) -> Floats:
     return np.asarray(_DETERMINANT * triples, dtype=np.float64)
 
 
-def mirrored(
-    positions: Floats, centres: Ints, masses: Floats, neighbours: Sequence[Sequence[int]]
-) -> Floats:
+def mirrored(positions: Floats, centres: Ints, masses: Floats, neighbours: Sequence[Sequence[int]]) -> Floats:
     """Turn centres over: each goes, with its lightest branch, through the plane of the other three.
 
     Parameters
