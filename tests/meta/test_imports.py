@@ -30,7 +30,7 @@ FLOORS = {
     "cli": 6,
     "__main__": 7,
 }
-SIDEWAYS = {("nn", "core")}
+SIDEWAYS = {("nn", "core"), ("backmapper", "data")}
 
 
 def part(module: str) -> str:

@@ -175,7 +175,7 @@ class FrameMethod:
         TrajectoryError
             If the number of beads differs from the model's, or `only` comes without `start`.
         """
-        beads = np.asarray(beads, dtype=np.float32)
+        beads = np.array(beads, dtype=np.float32)
         if beads.shape[-2] != self.mapping.n_beads:
             raise TrajectoryError(
                 f"the frames have {beads.shape[-2]} beads, the model places {self.mapping.n_beads}; "
@@ -185,7 +185,7 @@ class FrameMethod:
         flat = beads.reshape(-1, *beads.shape[-2:])
         cells = None
         if boxes is not None:
-            cells = np.ascontiguousarray(np.broadcast_to(boxes, (*lead, 3, 3)), dtype=np.float32)
+            cells = np.array(np.broadcast_to(boxes, (*lead, 3, 3)), dtype=np.float32)
             cells = cells.reshape(-1, 3, 3)
             flat = np.asarray(make_whole(flat, cells, self._bead_topology), dtype=np.float32)
         numbers = np.arange(lead[-1]) if frames is None else np.asarray(frames)

@@ -24,7 +24,7 @@ _FIT = 0.04  # nm; bead distance that costs 1/2
 _JUNCTION = 0.02  # nm; distance of an atom from where the next unit wants it that costs 1/2
 _KEPT = 12  # candidates that are left after the first look at what is around
 _OPEN = 2  # beads that leave the orientation open
-_TURNS, _DRAWS = 1, 2  # sweeps of the noise
+_TURNS, _DRAWS, _LOTS = 1, 2, 3  # sweeps of the noise
 
 
 @dataclass(eq=False)
@@ -93,8 +93,11 @@ class Chooser:
     def _candidates(self, kind: Kind, beads: Array, request: Request) -> _Candidates:
         count = max(self.options.candidates if self.options.sweeps else 1, self.options.best)
         flip = np.concatenate([kind.signs, np.ones_like(kind.signs), np.ones_like(kind.signs)], axis=2)
-        turns = self._turns(kind, request, count) if kind.entries.n_beads <= _OPEN else None
-        placed = kind.entries.nearest(beads[kind.beads] * flip, count, turns)
+        turns = lots = None
+        if kind.entries.n_beads <= _OPEN:
+            turns = self._turns(kind, request, count)
+            lots = self._uniform(request, _LOTS, kind.units[:, None] * count + np.arange(count))
+        placed = kind.entries.nearest(beads[kind.beads] * flip, count, turns, lots)
         cost = placed.error / np.float32(2 * _FIT**2)
         if self.options.best > 1:
             k = min(self.options.best, cost.shape[1])

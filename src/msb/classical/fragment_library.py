@@ -75,12 +75,15 @@ class Wanted:
 
     @classmethod
     def of(cls, unit: Unit, hands: Signs | None) -> Wanted:
-        """The unit with the hands that its molecule's centres are to have, or any."""
+        """The unit with the hands that its molecule's centres are to have, or any; 0 is any hand."""
         if hands is None:
             return cls(unit, 1, None, None)
         own, near = hands[list(unit.centres)], hands[list(unit.near_centres)]
+        if not own.all():
+            return cls(unit, 1, None, None)
         sign = _first_sign(own, near)
-        return cls(unit, sign, tuple((sign * own).tolist()), tuple((sign * near).tolist()))
+        beside = tuple((sign * near).tolist()) if near.all() else None
+        return cls(unit, sign, tuple((sign * own).tolist()), beside)
 
     def key(self, level: int) -> tuple[str, tuple[int, ...] | None, tuple[int, ...] | None, int]:
         """What tells it from other units at a level; at the coarsest, what it is bonded to does not."""

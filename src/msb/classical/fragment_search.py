@@ -75,7 +75,9 @@ class Entries:
     def _tree(self) -> cKDTree:
         return cKDTree(self._descriptors(self.beads))
 
-    def nearest(self, beads: Array, count: int, turns: Array | None = None) -> Placed:
+    def nearest(
+        self, beads: Array, count: int, turns: Array | None = None, lots: NDArray[np.float64] | None = None
+    ) -> Placed:
         """The entries that fit best, superposed.
 
         Parameters
@@ -86,15 +88,19 @@ class Entries:
             Candidates for each; fewer where there are fewer entries.
         turns : float32 array (Q, count, 3, 3), optional
             Rotations of the entries beforehand, for beads that leave the orientation open.
+        lots : float array (Q, count), optional
+            Numbers from 0 to 1 that pick entries where a single bead fits them all.
 
         Returns
         -------
         Placed
         """
         count = min(count, len(self))
-        tried = min(_TRIED * count, len(self))
-        _, near = self._tree.query(self._descriptors(beads), k=tried, workers=1)
-        near = np.reshape(near, (len(beads), tried))
+        if lots is not None and self.n_beads == 1:
+            near = (lots[:, :count] * len(self)).astype(np.int64)
+        else:
+            _, near = self._tree.query(self._descriptors(beads), k=min(_TRIED * count, len(self)), workers=1)
+            near = np.reshape(near, (len(beads), -1))
         weights = torch.as_tensor(self.weights / self.weights.sum(), dtype=torch.float32)
         wanted = torch.as_tensor(beads)[:, None]
         error = _errors(torch.as_tensor(self.beads)[near], wanted, weights)
@@ -110,6 +116,8 @@ class Entries:
     def _descriptors(self, beads: Array) -> NDArray[np.float64]:
         """Distances between the beads, and signed volumes that tell mirror images apart (Q, d)."""
         n = beads.shape[1]
+        if n == 1:
+            return np.zeros((len(beads), 1))
         i, j = np.triu_indices(n, 1)
         x = beads.astype(np.float64)
         root = np.sqrt(self.weights)

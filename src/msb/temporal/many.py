@@ -121,7 +121,7 @@ class ManyMolecules:
         """Values (S, n, 3) or (n, 3) of the system, copy by copy (S * copies, n / copies, 3)."""
         copies = self.topology.n_molecules
         every = np.broadcast_to(np.asarray(values, dtype=np.float32), (segments, *np.shape(values)[-2:]))
-        return np.ascontiguousarray(every).reshape(segments * copies, -1, 3)
+        return every.copy().reshape(segments * copies, -1, 3)
 
 
 def onto(
