@@ -199,6 +199,34 @@ def test_everything_unknown_at_once(
     assert told["unplaced"][0] == {"residue": "PVX", "count": 1, "solvent": False, "fate": "copied"}
 
 
+def test_solvent_beads_are_left_out_kept_or_filled(
+    msb: Callable, words: list[object], tmp_path: Path
+) -> None:
+    molecules = [chain()] * 3 + [butane()] * 2
+    wet = [(60 + k, "W", "W", np.array([0.5 * k, 3.0, 1.0])) for k in range(4)]
+    rows = [*bead_rows(molecules, placed(molecules, 1)), *wet, (70, "ION", "NA+", np.ones(3))]
+    words[1] = write_gro(tmp_path / "wet.gro", rows)
+    atoms = {}
+    for what, said in (("drop", "are left out"), ("keep", "stay beads"), ("fill", "are filled with molecules")):
+        told = msb(*words, "--solvent", what)
+        assert told.code == 0, told
+        assert any(f"4 W, 1 ION {said}" in line for line in told.warnings)
+        atoms[what] = open_trajectory(tmp_path / "aa.gro")
+    assert [atoms[what].n_atoms - 124 for what in ("drop", "keep", "fill")] == [0, 5, 4 * 4 * 3 + 1]
+    oxygens = atoms["fill"].read().positions[0][124:-1:3].reshape(4, 4, 3)
+    assert np.abs(oxygens.mean(1) - np.array([place for *_, place in wet])).max() < 2e-3
+
+
+def test_what_the_check_finds_is_repaired(msb: Callable, box: Box, tmp_path: Path) -> None:
+    words = ["backmap", box.beads, "--method", "random", "--tacticity", "syndio", "--relax", "none", "--json"]
+    words += ["--top", box.top, "--mapping", box.mapping, "-o", tmp_path / "aa.gro"]
+    before = json.loads(msb(*words).out)["quality"][0]["total"]
+    told = json.loads(msb(*words, "--repair").out)
+    assert before > 20
+    assert told["quality"][0]["total"] < before / 2
+    assert "findings repaired in" in told["notes"][0]
+
+
 def test_a_force_field_that_lacks_something_names_all_of_it(
     refused: Callable, words: list[object], box: Box, tmp_path: Path
 ) -> None:

@@ -18,7 +18,8 @@ from msb.io import Frames, open_trajectory, open_writer
 from msb.jobs import frame_pool
 from msb.jobs.backmap import BackmapOptions, backmap
 from msb.jobs.backmap_setup import Prepared, Request, prepare
-from msb.jobs.frame_maker import FrameMaker, FrameTask
+from msb.jobs.frame_maker import FrameMaker
+from msb.jobs.frame_task import FrameTask
 from small_melt import BOX, Box, butane, chain, wrapped, write_box
 
 N_FRAMES = 5

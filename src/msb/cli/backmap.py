@@ -109,9 +109,10 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--solvent",
-        choices=("drop", "keep"),
+        choices=("drop", "keep", "fill"),
         default="drop",
-        help="water beads and ions: leave them out (default), or write the beads as they are",
+        help="water beads and ions: leave them out (default), write the beads as they are, or fill them with "
+        "waters (four for W, three for SW, two for TW)",
     )
     group.add_argument(
         "--top-out", metavar="TOP", help="write a topology of the output, in its order, without solvent"
@@ -140,6 +141,11 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--lag", type=positive, metavar="PS", help="frame spacing, where the file does not know it"
+    )
+    group.add_argument(
+        "--repair",
+        action="store_true",
+        help="place and relax anew what the check finds, and nothing else",
     )
     group.add_argument("--resume", action="store_true", help="go on where a run that was killed stopped")
 
@@ -193,6 +199,7 @@ def _request(args: argparse.Namespace) -> Any:
         lag=args.lag,
         device=args.device,
         top_out=args.top_out is not None,
+        repair=args.repair,
         options=_options(args.option),
     )
 

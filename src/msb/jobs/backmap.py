@@ -17,8 +17,9 @@ from msb.io.atomic import file_sha256
 from msb.io.frames import Frames
 from msb.io.segments import SegmentedWriter
 from msb.jobs.examinations import Ledger
-from msb.jobs.frame_maker import FrameMade, FrameMaker, FrameTask, Placed
+from msb.jobs.frame_maker import FrameMade, FrameMaker
 from msb.jobs.frame_pool import frames_made
+from msb.jobs.frame_task import FrameTask, Placed
 from msb.jobs.outputs import Told, follow, sample_paths, spare_inputs
 from msb.jobs.system import System
 from msb.quality import Verdict
@@ -229,9 +230,10 @@ class _Run:
 
     def frames(self, chunk: list[FrameMade]) -> Frames:
         """Atoms, and what stays beads behind them, with boxes and times."""
-        read = [self.system.read(frame.number) for frame in chunk]
+        read = [self.system.read(frame.number, self.seed) for frame in chunk]
         positions = [
-            np.concatenate([made.positions, frame.aside]) for made, frame in zip(chunk, read, strict=True)
+            np.concatenate([made.positions, frame.aside, frame.solvent])
+            for made, frame in zip(chunk, read, strict=True)
         ]
         boxes = [frame.box for frame in read if frame.box is not None]
         return Frames(

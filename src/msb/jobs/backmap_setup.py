@@ -10,6 +10,7 @@ from msb.backmapper import Backmapper, build_model, load_model, method_named
 from msb.data.snapshots import Snapshots
 from msb.energy.finisher import Finisher
 from msb.energy.protocols import Finish
+from msb.energy.systems import system_to_xml
 from msb.errors import ConfigError
 from msb.io.atomic import file_sha256
 from msb.io.gromacs import GromacsTopology, read_gromacs
@@ -19,6 +20,7 @@ from msb.jobs.describe_model import model_identity
 from msb.jobs.force_field import force_field_of
 from msb.jobs.frame_maker import FrameMaker
 from msb.jobs.library import Library, mapping_files, read_snapshots
+from msb.jobs.mender import Mender
 from msb.jobs.system import Solvent, System, Unknown, resolve_system
 from msb.quality import Checker, Limits, Reference
 
@@ -70,6 +72,7 @@ class Request:
     lag: float | None = None
     device: str = "cpu"
     top_out: bool = False
+    repair: bool = False
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -137,12 +140,12 @@ def prepare(request: Request) -> Prepared:
     if temperature is None and request.model is not None:
         temperature = model.temperature
         said.append(f"{temperature:g} K, the model's training temperature (--temperature K for another)")
-    finish, more = _finish(request, model, system, temperature, top)
+    finish, mender, more = _finish(request, model, system, temperature, top)
     said += more
     checker = _checker(model, system, snapshots, temperature)
     return Prepared(
         system,
-        FrameMaker(model, checker, finish, request.temperature),
+        FrameMaker(model, checker, finish, request.temperature, mender),
         "none" if finish is None else str(finish.settings.relax),
         "none" if finish is None else finish.settings.polish,
         temperature,
@@ -246,8 +249,8 @@ def _finish(
     system: System,
     temperature: float | None,
     top: GromacsTopology | None,
-) -> tuple[Finisher | None, list[str]]:
-    """What relaxes and polishes, and what was assumed about it."""
+) -> tuple[Finisher | None, Mender | None, list[str]]:
+    """What relaxes and polishes, what repairs, and what was assumed about it."""
     said: list[str] = []
     relax, polish = request.relax, request.polish
     if relax is None:
@@ -259,10 +262,13 @@ def _finish(
         polish = "thermal" if wanted and temperature is not None else "none"
         if wanted and temperature is None:
             said.append("no --temperature: the atoms are relaxed and not polished")
-    if relax == polish == "none":
-        return None, []
-    frame = system.read(0)
-    field = force_field_of(system, top, model, frame.box)
+    untouched = relax == polish == "none"
+    if untouched and not request.repair:
+        return None, None, []
+    field = force_field_of(system, top, model, system.read(0).box)
+    mender = Mender(None if field is None else system_to_xml(field)) if request.repair else None
+    if untouched:
+        return None, mender, []
     if field is None:
         asked = [
             f"--{what} {value}"
@@ -271,11 +277,11 @@ def _finish(
         ]
         if asked:
             raise ConfigError(f"{' and '.join(asked)} needs a force field: give --top topol.top")
-        return None, ["no force field is known (--top topol.top): the atoms stay as they are placed"]
+        return None, mender, ["no force field is known (--top topol.top): the atoms stay as they are placed"]
     settings = Finish(relax=relax, polish=polish, temperature=temperature)
     hands = system.hands
     threads = None if system.n_frames == 1 else 1
-    return Finisher.of(field, system.mapping, settings, hands=hands, threads=threads), said
+    return Finisher.of(field, system.mapping, settings, hands=hands, threads=threads), mender, said
 
 
 def _identity(request: Request, finish: Finisher | None, system: System) -> dict[str, Any]:
@@ -291,4 +297,5 @@ def _identity(request: Request, finish: Finisher | None, system: System) -> dict
         "topology": system.written.content_hash,
         "hands": None if system.hands is None else system.hands.tolist(),
         "several": request.samples > 1,
+        "repair": request.repair,
     }

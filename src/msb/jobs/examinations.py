@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,8 @@ from msb.jobs.frame_maker import FrameMade
 from msb.quality import Examination, Finding
 
 __all__ = ["Ledger"]
+
+_FIELDS = tuple(field.name for field in fields(Finding))
 
 
 class Ledger:
@@ -57,7 +59,7 @@ class Ledger:
         """Yield what was found in every frame."""
         for frame in (frame for step in self.steps for frame in step):
             findings = [
-                Finding(**{**entry, "atoms": tuple(entry["atoms"]), "indices": tuple(entry["indices"])})
+                Finding(**{key: _restored(key, value) for key, value in entry.items()})
                 for entry in frame["findings"]
             ]
             counts = {
@@ -79,11 +81,19 @@ def _plain(frame: FrameMade) -> dict[str, Any]:
     found = frame.examination
     return {
         "number": frame.number,
-        "findings": [{k: _number(v) for k, v in asdict(finding).items()} for finding in found.findings],
+        "findings": [
+            {field: _number(getattr(finding, field)) for field in _FIELDS} for finding in found.findings
+        ],
         "statistics": {name: _number(values[0]) for name, values in found.statistics.items()},
         "finish": {name: _number(value) for name, value in frame.finish.items()},
         "notes": list(frame.notes),
     }
+
+
+def _restored(key: str, value: Any) -> Any:
+    if key in ("atoms", "indices"):
+        return tuple(value)
+    return float("nan") if value is None else value
 
 
 def _number(value: Any) -> Any:

@@ -11,43 +11,13 @@ from numpy.typing import NDArray
 from msb.backmapper import Backmapper
 from msb.core.box import make_whole, minimum_image
 from msb.energy.finisher import Finisher
+from msb.jobs.frame_task import FrameTask, Placed
+from msb.jobs.mender import Mender
 from msb.quality import Checker, Examination
 
-__all__ = ["FrameMade", "FrameMaker", "FrameTask", "Placed"]
+__all__ = ["FrameMade", "FrameMaker"]
 
 Floats = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Placed:
-    """Atoms (N, 3) and their beads (M, 3) of a frame that the next one starts from, nm."""
-
-    atoms: Floats
-    beads: Floats
-
-
-@dataclass(frozen=True)
-class FrameTask:
-    """What to make.
-
-    Attributes
-    ----------
-    number : int
-        Absolute number of the frame, the key of all noise.
-    beads : float32 array (M, 3)
-        nm, wrapped or not.
-    box : float32 array (3, 3) or None
-        nm.
-    seed : int
-    previous : Placed or None
-        The frame before, where frames are to be coherent.
-    """
-
-    number: int
-    beads: Floats
-    box: Floats | None
-    seed: int
-    previous: Placed | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +60,8 @@ class FrameMaker:
         Relaxes and polishes; the atoms stay as placed without.
     temperature : float, optional
         K, of the model's draw; its training temperature by default.
+    mender : Mender, optional
+        Repairs what the check finds.
     """
 
     def __init__(
@@ -98,8 +70,10 @@ class FrameMaker:
         checker: Checker,
         finisher: Finisher | None = None,
         temperature: float | None = None,
+        mender: Mender | None = None,
     ) -> None:
         self.model, self.checker, self.finisher, self.temperature = model, checker, finisher, temperature
+        self.mender = mender
         self._bead_topology = model.mapping.bead_topology()
 
     def make(self, task: FrameTask) -> FrameMade:
@@ -134,6 +108,11 @@ class FrameMaker:
             }
         boxes = None if task.box is None else task.box[None]
         found = self.checker.examine(atoms[None], boxes, beads[None], task.number)
+        if self.mender is not None and found.findings:
+            key = _key(task.seed, task.number)
+            mended = self.mender.mend(self.model, self.checker, atoms, beads, task, found.findings, key)
+            atoms, notes = mended.positions, (*notes, *self.mender.said(mended))
+            found = self.checker.examine(atoms[None], boxes, beads[None], task.number)
         return FrameMade(task.number, atoms, beads, found, finish, notes)
 
     def _placed(self, task: FrameTask, beads: Floats) -> Floats:

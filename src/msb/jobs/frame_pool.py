@@ -14,7 +14,8 @@ from itertools import islice
 from multiprocessing import get_context
 
 from msb.errors import MsbError, MsbWarning
-from msb.jobs.frame_maker import FrameMade, FrameMaker, FrameTask
+from msb.jobs.frame_maker import FrameMade, FrameMaker
+from msb.jobs.frame_task import FrameTask
 
 __all__ = ["cores", "frames_made", "one_thread"]
 

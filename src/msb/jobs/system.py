@@ -22,6 +22,7 @@ from msb.errors import MappingError, MsbWarning
 from msb.io.trajectory import Trajectory, open_trajectory
 from msb.jobs.census import Census, Kind, Odd, take_census
 from msb.jobs.chains import chain_of
+from msb.jobs.filling import Filling, filling_of
 from msb.jobs.library import Library, bead_kind
 from msb.jobs.stereochemistry import continued, resolve_hands
 
@@ -63,7 +64,7 @@ class BeadFrame:
     aside : float32 array (A, 3)
         Particles that are written as they are, nm.
     solvent : float32 array (S, 3)
-        Solvent beads to be filled, nm.
+        Atoms that solvent beads were filled with, nm.
     box : float32 array (3, 3) or None
         Row vectors, nm.
     time : float
@@ -95,8 +96,8 @@ class System:
         Particles of the file that are written as they are, after the molecules.
     aside_topology : Topology
         Of these.
-    solvent : ndarray (S,)
-        Solvent beads to be filled with molecules.
+    filling : Filling
+        Solvent beads to be filled with molecules, which come last.
     unplaced : tuple of Unplaced
         What gets no atoms.
     grown : tuple of MoleculeTemplate
@@ -110,7 +111,7 @@ class System:
     hands: NDArray[np.int8] | None
     aside: NDArray[np.int64]
     aside_topology: Topology
-    solvent: NDArray[np.int64]
+    filling: Filling
     unplaced: tuple[Unplaced, ...] = ()
     grown: tuple[MoleculeTemplate, ...] = ()
 
@@ -127,15 +128,18 @@ class System:
     @cached_property
     def written(self) -> Topology:
         """Everything that is written, in the output's order."""
-        return Topology(self.topology.molecules + self.aside_topology.molecules)
+        more = self.aside_topology.molecules + self.filling.topology.molecules
+        return Topology(self.topology.molecules + more)
 
-    def read(self, number: int) -> BeadFrame:
+    def read(self, number: int, seed: int = 0) -> BeadFrame:
         """Read one frame.
 
         Parameters
         ----------
         number : int
             Counted from 0.
+        seed : int
+            Of the filled solvent.
         """
         frame = self.trajectory.read(number, number + 1)
         x = frame.positions[0]
@@ -143,7 +147,7 @@ class System:
         return BeadFrame(
             x[self.order],
             x[self.aside],
-            x[self.solvent],
+            self.filling.positions(x, seed, number),
             None if frame.boxes is None else frame.boxes[0],
             time,
         )
@@ -230,7 +234,7 @@ def resolve_system(
         wanted,
         _places(copied),
         _as_topology(copied),
-        _places(filled),
+        filling_of(filled),
         unplaced,
         tuple(grower.like),
     )
@@ -320,10 +324,15 @@ def _the_rest(
 
 
 def _say_unplaced(unplaced: Sequence[Unplaced], beads: Trajectory) -> None:
-    for fate in ("left out", "copied"):
+    said = {
+        "left out": "are left out",
+        "copied": "stay beads",
+        "filled": "are filled with molecules, not relaxed",
+    }
+    for fate, what in said.items():
         listed = ", ".join(f"{entry.count} {entry.residue}" for entry in unplaced if entry.fate == fate)
         if listed:
-            _warn(f"{beads.structure}: {listed} {'are left out' if fate == 'left out' else 'stay beads'}")
+            _warn(f"{beads.structure}: {listed} {what}")
 
 
 def _places(odd: Sequence[Odd]) -> NDArray[np.int64]:
