@@ -206,7 +206,8 @@ class Melt:
 
             source = None if method in ("random", "geometric") else self.snapshots
             target = self.topology, self.observer.mapping
-            self._models[method] = build_model(method, source, *target, temperature=LIBRARY_TEMPERATURE)
+            model = build_model(method, source, *target, temperature=LIBRARY_TEMPERATURE)
+            self._models[method] = model.onto(*target, self.hands)
         return self._models[method]
 
     @cached_property

@@ -249,9 +249,9 @@ def _geometric(subset: str, rows: list[Row], test: Column, reference: Column) ->
         said = f"sd {own:.2f}° beside {md:.2f}°"
         found.append(Verdict(f"{who}: {name} over-narrow", "sd below MD's", said, bool(own < md)))
     for k, name in enumerate(LJ_ROWS):
-        own, md = (float(column.arrays["energies"][:, k].mean()) for column in (test, reference))
+        own, md = (float(np.median(column.arrays["energies"][:, k])) for column in (test, reference))
         said = f"{own:.1f} beside {md:.1f} kJ/mol"
-        found.append(Verdict(f"{who}: {name} too low", "mean below MD's", said, own < md))
+        found.append(Verdict(f"{who}: {name} too low", "median below MD's", said, own < md))
     kept = 100.0 - next(row.value for row in rows if row.name == STEREO["hands"])
     text = f"{who}: stereocentres kept"
     return [*found, Verdict(text, f"≥ {KEPT_BAR:.0%}", f"{kept:.2f} %", kept >= 100 * KEPT_BAR)]

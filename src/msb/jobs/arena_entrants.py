@@ -146,6 +146,8 @@ def _fight(entrant: Entrant, bout: Bout, folder: Path, sender: Connection) -> No
         sender.send(("done", outcome))
     except MsbError as error:
         sender.send(("failed", MsbError(f"{entrant.label}: {error}")))
+    except Exception as error:  # a fault of one method does not end the others
+        sender.send(("failed", MsbError(f"{entrant.label}: {type(error).__name__}: {error}")))
     finally:
         sender.close()
 
@@ -184,9 +186,9 @@ def _model(entrant: Entrant, bout: Bout) -> Backmapper:
         return load_model(entrant.model, entrant.device)
     method = entrant.method or entrant.label
     source = bout.snapshots() if needs_snapshots(method) else None
-    return build_model(
-        method, source, bout.topology, bout.mapping, model_name=method, temperature=bout.data.temperature
-    )
+    target = bout.topology, bout.mapping
+    model = build_model(method, source, *target, model_name=method, temperature=bout.data.temperature)
+    return model.onto(*target, bout.hands) if len(bout.hands) else model
 
 
 def needs_snapshots(method: str) -> bool:

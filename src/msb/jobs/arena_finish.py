@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from msb.analysis.structure.stereo import handedness
 from msb.energy.amber import peptide_system
 from msb.energy.finisher import Finisher
 from msb.energy.gromacs import read_gromacs_system
@@ -53,8 +52,6 @@ def make_finisher(bout: Bout, relax: str, polish: str) -> Finisher | None:
     system = force_field(bout)
     if system is None:
         return None
-    reference = bout.reference()
-    hands = handedness(reference.positions, bout.topology, reference.boxes).majority
     every = bout.data.constraints == "all-bonds"
     settings = Finish(relax, polish, bout.test.temperature, constrain=every)
-    return Finisher.of(system, bout.mapping, settings, hands=hands)
+    return Finisher.of(system, bout.mapping, settings, hands=bout.hands)

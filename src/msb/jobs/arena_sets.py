@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from msb.analysis.structure.stereo import handedness
 from msb.core.box import make_whole
 from msb.core.mapping import Mapping
 from msb.core.topology import Topology
@@ -186,6 +187,12 @@ class Bout:
     def reference(self) -> Frames:
         """All-atom frames that are placed, molecules whole."""
         return self.whole(self.test.reference)
+
+    @cached_property
+    def hands(self) -> NDArray[np.int8]:
+        """Hand of every stereocentre in the reference: what a topology with stereochemistry would say."""
+        reference = self.reference()
+        return handedness(reference.positions, self.topology, reference.boxes).majority
 
     def published(self) -> dict[str, Frames]:
         """What others made of the same frames."""
