@@ -88,6 +88,7 @@ def repair(
     box: NDArray[Any] | None = None,
     mapping: Mapping | None = None,
     model: Backmapper | None = None,
+    later: Backmapper | None = None,
     relaxer: LocalRelaxer | None = None,
     frame: int = 0,
     settings: RepairSettings | None = None,
@@ -115,6 +116,8 @@ def repair(
         Says which atoms belong to which bead; without it, atoms within four bonds count as neighbours.
     model : Backmapper, optional
         Of the whole system, all methods alike.
+    later : Backmapper, optional
+        For all tries but the first, where the model itself gives the same whatever the seed.
     relaxer : LocalRelaxer, optional
         Of the whole system.
     frame : int
@@ -135,7 +138,7 @@ def repair(
         raise ConfigError("a repair needs something to repair with: a model (-m) or a force field (--top)")
     if model is not None and beads is None:
         raise ConfigError("a repair with a model needs the beads: give --cg CG.gro and --mapping")
-    job = _Job(checker, beads, box, mapping, model, relaxer, frame, settings or RepairSettings())
+    job = _Job(checker, beads, box, mapping, model, later, relaxer, frame, settings or RepairSettings())
     return job.run(np.asarray(positions, dtype=np.float32), findings)
 
 
@@ -148,6 +151,7 @@ class _Job:
     box: NDArray[Any] | None
     mapping: Mapping | None
     model: Backmapper | None
+    later: Backmapper | None
     relaxer: LocalRelaxer | None
     frame: int
     settings: RepairSettings
@@ -180,7 +184,7 @@ class _Job:
         seed = self.settings.seed + number
         start = finite(current, self.checker.topology, self.box)
         if self.model is not None:
-            candidate = self.drawn(start, free, seed)
+            candidate = self.drawn(self.model if number == 0 else self.later or self.model, start, free, seed)
         else:
             candidate = prepared(start, regions, self.checker.topology, self.box, seed, number)
         if self.relaxer is not None:
@@ -196,11 +200,10 @@ class _Job:
         out[free] = candidate[free].astype(np.float32)
         return out
 
-    def drawn(self, start: Floats, free: NDArray[np.bool_], seed: int) -> Floats:
+    def drawn(self, model: Backmapper, start: Floats, free: NDArray[np.bool_], seed: int) -> Floats:
         """Draw the free atoms from the model, in the periodic images they were in."""
-        model, beads = cast(Backmapper, self.model), cast(NDArray[Any], self.beads)
         atoms = model.backmap(
-            np.asarray(beads, dtype=np.float32)[None],
+            np.asarray(cast(NDArray[Any], self.beads), dtype=np.float32)[None],
             start=start,
             only=free,
             temperature=self.settings.temperature,

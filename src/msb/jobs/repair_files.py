@@ -36,6 +36,7 @@ __all__ = ["repair_files"]
 
 Told = Callable[[int, int], None]
 
+_BEST = 5  # fragments that a model which always takes the best draws among in later tries
 _LISTED = 200  # findings that are left, spelt out
 
 
@@ -102,7 +103,7 @@ def repair_files(
     told = {
         "before": headline(before),
         "after": headline(after),
-        "moved": f"{moved:,} atoms in {frames_moved:,} frames; all others are where they were",
+        "moved": f"{moved:,} atoms in {frames_moved:,} frame{'s' * (frames_moved != 1)}; all others stay where they were",
         "with": tools.words(),
         "written to": str(output),
     }
@@ -134,6 +135,8 @@ class _Tools:
         self._mapping: Mapping | None = None if inputs.beads is None else inputs.beads.mapping
         self._names = model
         self._model = None if model is None else _fitting(load_model(model, device), inputs)
+        drawing: Any = getattr(self._model, "drawing", None)
+        self._later = None if drawing is None else drawing(_BEST)
         self._relaxer = None
         if settings.top is not None:
             boxes = inputs.trajectory.read(0, 1).boxes
@@ -159,6 +162,7 @@ class _Tools:
                 box=None if frames.boxes is None else frames.boxes[k],
                 mapping=self._mapping,
                 model=self._model,
+                later=self._later,
                 relaxer=self._relaxer,
                 frame=number,
                 settings=self._how,
@@ -172,7 +176,7 @@ class _Tools:
         """Say what repairs."""
         parts = [] if self._model is None else [f"{self._names} draws the afflicted beads anew"]
         if self._relaxer is not None:
-            parts.append("they are relaxed in the field of all others")
+            parts.append("atoms around defects are relaxed in the field of all others")
         return ", ".join(parts)
 
 
