@@ -100,10 +100,11 @@ def repair_files(
                 progress(len(frames), inputs.trajectory.n_frames)
     topology = inputs.topology
     left = [f"frame {f.frame}: {f.kind}, {described(f)}" for f in after.findings[:_LISTED]]
+    places = f"{frames_moved:,} frame{'' if frames_moved == 1 else 's'}"
     told = {
         "before": headline(before),
         "after": headline(after),
-        "moved": f"{moved:,} atoms in {frames_moved:,} frame{'s' * (frames_moved != 1)}; all others stay where they were",
+        "moved": f"{moved:,} atoms in {places}; all others stay where they were",
         "with": tools.words(),
         "written to": str(output),
     }
