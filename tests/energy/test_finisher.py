@@ -212,6 +212,22 @@ def test_parts_that_do_not_fit_are_sentences(peptide, ideal, residues, around):
         finisher.run(broken, residues @ ideal)
 
 
+def test_a_box_too_small_for_the_cutoff_is_a_sentence():
+    system, spheres = openmm.System(), openmm.NonbondedForce()
+    spheres.setNonbondedMethod(openmm.NonbondedForce.CutoffPeriodic)
+    spheres.setCutoffDistance(0.9)
+    for _ in range(2):
+        system.addParticle(12.0)
+        spheres.addParticle(0.0, 0.3, 0.5)
+    system.addForce(spheres)
+    x, mapping = np.array([[0.0, 0, 0], [0.4, 0, 0]]), sparse.csr_matrix([[0.5, 0.5]])
+    for platform in ("Reference", "CPU"):
+        finisher = Finisher(system, mapping, platform=platform)
+        assert finisher.run(x, x.mean(0)[None], 2 * np.eye(3)).succeeded
+        with pytest.raises(EnergyError, match="box"):
+            finisher.run(x, x.mean(0)[None], np.eye(3))
+
+
 def test_virtual_sites_follow_their_atoms(residues):
     """A rigid rod with a massless site in its middle."""
     system = openmm.System()

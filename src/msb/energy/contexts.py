@@ -138,6 +138,11 @@ def snapshot(context: Any, positions: Floats | None = None) -> Snapshot:
     -------
     Snapshot
         Its energy is NaN where OpenMM finds a coordinate to be NaN.
+
+    Raises
+    ------
+    EnergyError
+        If OpenMM refuses the frame, its box being too small for the cutoff for instance.
     """
     import openmm
 
@@ -146,7 +151,9 @@ def snapshot(context: Any, positions: Floats | None = None) -> Snapshot:
         context.computeVirtualSites()
     try:
         state = context.getState(positions=True, forces=True, energy=True)
-    except openmm.OpenMMException:  # "Particle coordinate is NaN"
+    except openmm.OpenMMException as error:
+        if "NaN" not in str(error):  # "Particle coordinate is NaN" is told by the snapshot itself
+            raise EnergyError(f"OpenMM cannot evaluate this frame: {error}") from error
         nothing = np.full((context.getSystem().getNumParticles(), 3), np.nan)
         return Snapshot(nothing, nothing, float("nan"))
     return Snapshot(
