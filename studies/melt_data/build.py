@@ -30,9 +30,7 @@ def syndiotactic(monomers: int) -> tuple[int, ...]:
     return tuple((-1) ** k for k in range(monomers - 1))
 
 
-def chain(
-    template: MoleculeTemplate, hands: Sequence[int], generator: np.random.Generator
-) -> FloatArray:
+def chain(template: MoleculeTemplate, hands: Sequence[int], generator: np.random.Generator) -> FloatArray:
     """Return a random conformation of a polystyrene chain with the wanted hands.
 
     Parameters
@@ -188,7 +186,7 @@ def _arm(away: FloatArray, normal: FloatArray) -> FloatArray:
 def _ring(
     carbon: FloatArray, axis: FloatArray, hydrogen: FloatArray, generator: np.random.Generator
 ) -> FloatArray:
-    """Return flat rings (K, 11, 3) on `carbon` along `axis`, about in a plane with the hydrogen of `carbon`."""
+    """Return flat rings (K, 11, 3) on `carbon` along `axis`, about in a plane with its hydrogen."""
     other = hydrogen + SPREAD * generator.standard_normal(axis.shape)
     across = _unit(other - (other * axis).sum(-1, keepdims=True) * axis)
     edge, reach = LENGTHS["C_AR", "C_AR"], LENGTHS["C_AR", "C_AR"] + LENGTHS["C_AR", "H_AR"]

@@ -39,14 +39,24 @@ def parameters_text(system: System, stage: Stage, first: bool, seed: int) -> str
         return "\n".join([*lines, *_forces(system), ""])
     steps = round(1000 * stage.ps / stage.step)
     every = max(1, round(1000 * SNAPSHOT / stage.step))
+    friction = 0.5 if stage.integrator == "sd" else 0.2  # ps
     lines = [
-        f"integrator = {stage.integrator}", f"dt = {stage.step / 1000:g}", f"nsteps = {steps}",
-        f"nstxout-compressed = {min(every, max(1, steps))}", "compressed-x-precision = 10000", "nstenergy = 250", "nstlog = 25000",
-        "nstcalcenergy = 50", "nstcomm = 100",
-        f"lincs-iter = {2 if stage.heavy else 1}", f"lincs-order = {6 if stage.heavy else 4}",
-        "tc-grps = System", f"ref-t = {stage.temperature:g}", f"tau-t = {0.5 if stage.integrator == 'sd' else 0.2}",
+        f"integrator = {stage.integrator}",
+        f"dt = {stage.step / 1000:g}",
+        f"nsteps = {steps}",
+        f"nstxout-compressed = {max(1, min(every, steps))}",
+        "compressed-x-precision = 10000",
+        "nstenergy = 250",
+        "nstlog = 25000",
+        "nstcalcenergy = 50",
+        "nstcomm = 100",
+        f"lincs-iter = {2 if stage.heavy else 1}",
+        f"lincs-order = {6 if stage.heavy else 4}",
+        "tc-grps = System",
+        f"ref-t = {stage.temperature:g}",
+        f"tau-t = {friction}",
         f"ld-seed = {seed}",
-    ]  # fmt: skip
+    ]
     if stage.integrator == "md":
         lines.append("tcoupl = V-rescale")
     if stage.pressure is not None:
@@ -107,7 +117,18 @@ def run_stage(
     gmx = find_gromacs()
     if not (folder / f"{name}.tpr").exists():
         (folder / f"{name}.mdp").write_text(parameters)
-        command = [gmx, "grompp", "-f", f"{name}.mdp", "-p", top, "-c", f"{before}.gro", "-o", f"{name}.part.tpr"]
+        command = [
+            gmx,
+            "grompp",
+            "-f",
+            f"{name}.mdp",
+            "-p",
+            top,
+            "-c",
+            f"{before}.gro",
+            "-o",
+            f"{name}.part.tpr",
+        ]
         command += ["-po", f"{name}.out.mdp", "-maxwarn", "3"]
         if velocities:
             command += ["-t", f"{before}.cpt"]
@@ -123,8 +144,7 @@ def run_stage(
 
 
 def _call(command: list[str], folder: Path) -> None:
-    environment = {**os.environ, "GMX_MAXBACKUP": "-1", "OMP_NUM_THREADS": ""}
-    environment.pop("OMP_NUM_THREADS")
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"} | {"GMX_MAXBACKUP": "-1"}
     done = subprocess.run(
         ["nice", "-n", str(NICE), *command], cwd=folder, env=environment, capture_output=True, text=True
     )

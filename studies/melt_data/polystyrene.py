@@ -1,6 +1,6 @@
 """Atactic, isotactic or syndiotactic polystyrene in the force field of Mueller-Plathe, from its parameters.
 
-All bonds are constrained in the simulations; the bond constant is a placeholder, as in the published topology.
+All bonds are constrained in the simulations; the bond constant is a placeholder, as the published one.
 
 F. Mueller-Plathe, Macromolecules 29, 4782 (1996).
 """
@@ -162,7 +162,7 @@ def _dihedrals(monomers: int) -> list[Interaction]:
 
 
 def _exclusions(monomers: int, bonds: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Pairs inside a ring that are more than two bonds apart: a ring does not see itself."""
+    """Pairs inside a ring more than two bonds apart: a ring does not see itself."""
     near = set(bonds)
     for shared in range(MONOMER * monomers):
         others = sorted({a for bond in bonds if shared in bond for a in bond} - {shared})

@@ -1,8 +1,8 @@
 """Simulate the melt and the liquids from scratch; run it again and it goes on where it stopped.
 
-    python simulate.py --out DIR                      # polystyrene at 568 K, until --ps are done
-    python simulate.py --out DIR --system octane
-    python simulate.py --out DIR --smoke              # a small box, seconds, every stage
+python simulate.py --out DIR                      # polystyrene at 568 K, until --ps are done
+python simulate.py --out DIR --system octane350 cumene350
+python simulate.py --out DIR --smoke              # a small box, seconds, every stage
 """
 
 from __future__ import annotations
@@ -56,28 +56,32 @@ def simulate(system: System, folder: Path, ps: float, threads: int, seed: int) -
 def smoke(system: System) -> System:
     """Return the same with a few molecules and stages of a few steps."""
     stages = tuple(replace(s, ps=min(s.ps, SMOKE_PS)) for s in system.preparation)
-    edge = system.edge * (SMOKE_MOLECULES / system.count) ** (1 / 3)
+    edge = max(3.0 * system.cutoff, system.edge * (SMOKE_MOLECULES / system.count) ** (1 / 3))
     production = replace(system.production, ps=SMOKE_PS)
-    return replace(
-        system, count=SMOKE_MOLECULES, edge=edge, preparation=stages, production=production
-    )
+    return replace(system, count=SMOKE_MOLECULES, edge=edge, preparation=stages, production=production)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Simulate one system."""
+    """Simulate systems."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, required=True, help="folder of the run; a system has its own in it")
-    parser.add_argument("--system", choices=sorted(SYSTEMS), default="sps568")
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder of the run; a system has its own in it"
+    )
+    parser.add_argument(
+        "--system",
+        choices=sorted(SYSTEMS),
+        nargs="+",
+        default=["sps568"],
+        help="one after the other (sps568)",
+    )
     parser.add_argument("--ps", type=float, default=6000, help="production (6000)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--smoke", action="store_true")
     args = parser.parse_args(arguments)
-    system = SYSTEMS[args.system]
-    ps = args.ps
-    if args.smoke:
-        system, ps = smoke(system), SMOKE_PS
-    simulate(system, args.out / system.name, ps, args.threads, args.seed)
+    for name in args.system:
+        system, ps = (smoke(SYSTEMS[name]), SMOKE_PS) if args.smoke else (SYSTEMS[name], args.ps)
+        simulate(system, args.out / name, ps, args.threads, args.seed)
     return 0
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+import hydrocarbons
 import numpy as np
+import polystyrene
 from build import chain, pack, syndiotactic
 from numpy.typing import NDArray
-from polystyrene import CUTOFF, DIELECTRIC, atom_types_text, polystyrene
 
+from msb.classical.equilibrium import equilibrium_geometry
 from msb.core.template import MoleculeTemplate
 from msb.core.topology import Topology
 from msb.io.gromacs_writer import molecule_type_text, system_text
@@ -52,7 +54,6 @@ class System:
     production: Stage  # of one segment
     cutoff: float
     dielectric: float
-    pairs14: str = ""
 
     @property
     def topology(self) -> Topology:
@@ -82,23 +83,55 @@ def _heavy(template: MoleculeTemplate) -> NDArray[np.float64]:
 
 def _polystyrene_start(system: System, generator: np.random.Generator) -> NDArray[np.float64]:
     template = system.template()
-    hands = syndiotactic(template.n_atoms // 16)
+    hands = syndiotactic(template.n_atoms // polystyrene.MONOMER)
     return pack(lambda _: chain(template, hands, generator), system.count, system.edge, 0.28, generator)
 
 
+def _liquid_start(system: System, generator: np.random.Generator) -> NDArray[np.float64]:
+    template = system.template()
+    shapes = [equilibrium_geometry(template, seed=k).astype(np.float64) for k in range(_SHAPES)]
+    return pack(lambda k: shapes[k % _SHAPES], system.count, system.edge, 0.22, generator)
+
+
+_SHAPES = 16  # conformations that a liquid begins with
 _SOFT = (
     Stage("minimise", 0, 0, None, integrator="steep"),
-    Stage("push", 1, 568, None, step=0.5, integrator="sd"),
-)
-_HOT = (
-    *_SOFT,
-    Stage("squeeze", 60, 650, 500.0, step=3, heavy=True),
-    Stage("mix", 200, 700, step=4, heavy=True),
-    Stage("cool", 120, 568, step=4, heavy=True, cool_from=700),
-    Stage("settle", 60, 568),
+    Stage("push", 1, 350, None, step=0.5, integrator="sd"),
 )
 _MELT = System(
-    "sps568", polystyrene, atom_types_text, 36, 8.0, _polystyrene_start, _HOT, Stage("run", 200, 568),
-    CUTOFF, DIELECTRIC,
-)  # fmt: skip
-SYSTEMS = {system.name: system for system in (_MELT,)}
+    name="sps568",
+    template=polystyrene.polystyrene,
+    types=polystyrene.atom_types_text,
+    count=36,
+    edge=8.0,
+    start=_polystyrene_start,
+    preparation=(
+        *(replace(stage, temperature=568) for stage in _SOFT),
+        Stage("squeeze", 60, 650, 500.0, step=3, heavy=True),
+        Stage("mix", 200, 700, step=4, heavy=True),
+        Stage("cool", 120, 568, step=4, heavy=True, cool_from=700),
+        Stage("settle", 20, 568),
+    ),
+    production=Stage("run", 200, 568),
+    cutoff=polystyrene.CUTOFF,
+    dielectric=polystyrene.DIELECTRIC,
+)
+_OCTANE = System(
+    name="octane350",
+    template=hydrocarbons.octane,
+    types=hydrocarbons.atom_types_text,
+    count=215,
+    edge=6.0,
+    start=_liquid_start,
+    preparation=(
+        *_SOFT,
+        Stage("squeeze", 40, 400, 300.0, step=3, heavy=True),
+        Stage("mix", 100, 400, step=4, heavy=True),
+        Stage("settle", 40, 350),
+    ),
+    production=Stage("run", 200, 350),
+    cutoff=hydrocarbons.CUTOFF,
+    dielectric=hydrocarbons.DIELECTRIC,
+)
+_CUMENE = replace(_OCTANE, name="cumene350", template=hydrocarbons.cumene, count=265)
+SYSTEMS = {system.name: system for system in (_MELT, _OCTANE, _CUMENE)}

@@ -1,0 +1,93 @@
+"""Cut the training set out of the production: whole molecules, one snapshot every 20 ps.
+
+python snapshots.py --out DIR --system sps568                 # writes out/sps568.xtc, .pdb and .top
+python snapshots.py --out DIR --system sps568 --every 40 --to elsewhere
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from systems import SYSTEMS, System, topology_text
+
+from msb.core.box import make_whole
+from msb.core.topology import Topology
+from msb.errors import MsbError
+from msb.io.atomic import atomic_write_text
+from msb.io.frames import Frames
+from msb.io.trajectory import open_trajectory
+from msb.io.writers import open_writer
+
+__all__ = ["collect", "main", "snapshots"]
+
+HERE = Path(__file__).resolve().parent / "out"
+PRECISION = 4  # decimals, nm
+
+
+def snapshots(folder: Path, every: float, segment: float, topology: Topology) -> Iterator[Frames]:
+    """Yield single frames of the production, `every` ps, in order; a segment still running gives what it has.
+
+    Parameters
+    ----------
+    folder : Path
+        Of one system's run.
+    every : float
+        ps; a divisor of the segments' length.
+    segment : float
+        Length of a segment, ps.
+    topology : Topology
+        The system.
+
+    Raises
+    ------
+    MsbError
+        There is no production yet.
+    """
+    parts = sorted(folder.glob("run[0-9][0-9][0-9].xtc"))
+    if not parts:
+        raise MsbError(f"{folder}: no production yet (no run001.xtc)")
+    number = 0
+    for part, path in enumerate(parts):
+        trajectory = open_trajectory(folder / "start.gro", path)
+        for frames in trajectory.iter(chunk=1):
+            time = float(
+                frames.times[0]
+            )  # each segment begins at zero, with the last frame of the one before
+            if time < 1e-3 or abs(time / every - round(time / every)) > 1e-3:
+                continue
+            whole = np.asarray(make_whole(frames.positions, frames.boxes, topology), dtype=np.float32)
+            yield Frames(whole, frames.boxes, np.array([part * segment + time]), number)
+            number += 1
+
+
+def collect(system: System, run: Path, output: Path, every: float) -> int:
+    """Write the snapshots and the topology of a system; return how many there are."""
+    output.mkdir(parents=True, exist_ok=True)
+    count, topology = 0, system.topology
+    with open_writer(output / f"{system.name}.xtc", topology, PRECISION) as writer:
+        for frames in snapshots(run, every, system.production.ps, topology):
+            writer.write(frames)
+            count += 1
+    atomic_write_text(output / f"{system.name}.top", topology_text(system))
+    return count
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Collect one system's snapshots."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run, as for simulate.py")
+    parser.add_argument("--system", choices=sorted(SYSTEMS), default="sps568")
+    parser.add_argument("--every", type=float, default=20.0, help="ps between snapshots (20)")
+    parser.add_argument("--to", type=Path, default=HERE)
+    args = parser.parse_args(arguments)
+    system = SYSTEMS[args.system]
+    count = collect(system, args.out / system.name, args.to, args.every)
+    print(f"{args.to / system.name}.xtc: {count} snapshots, {args.every:g} ps apart")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
