@@ -88,6 +88,15 @@ def test_the_papers_protocols_are_as_published():
     ]
 
 
+def test_energies_before_and_after_are_those_of_openmm(peptide, ideal, residues, reference):
+    start = ideal + 0.02 * np.random.default_rng(1).standard_normal(ideal.shape)
+    result = Finisher(peptide, residues).run(start, residues @ ideal)
+    system = openmm.XmlSerializer.clone(peptide)
+    terms, _ = reference(system, np.stack([start, result.positions]))
+    totals = sum(terms.values())
+    np.testing.assert_allclose([result.energy_before, result.energy], totals, rtol=1e-6)
+
+
 def test_overlaps_come_apart(peptide, ideal, residues):
     start = ideal.copy()
     start[[0, 2, 3]] = start[19]
