@@ -2,8 +2,8 @@
 
 All molecules of a frame are moved at once, by descent with Adam's step sizes on a sum of squares: distances
 from their values at rest, volumes from theirs, beads from where they are wanted, atoms that are too near each
-other, and bonds that are too near the middle of a ring.  The descent begins in four dimensions, where atoms can
-go past each other and a centre can turn over; the fourth is then pressed to zero.
+other, and bonds that are too near the middle of a ring.  The descent begins in four dimensions, where atoms
+can go past each other and a centre can turn over; the fourth is then pressed to zero.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from torch import Tensor
 
 from msb.analysis.structure.pairs import NonbondedPairs, near_pairs
 from msb.classical.rest import RestGeometry, least_distances
+from msb.core.box import minimum_image
 from msb.core.mapping import Mapping
 from msb.core.topology import Topology
 
@@ -82,29 +83,14 @@ class Embedder:
     ) -> None:
         self.schedule = schedule or Schedule()
         self._topology = topology
-        self._gather(topology, rest)
+        self._weights = None if mapping is None else _bead_table(mapping)
+        self._terms = _Terms.of(topology, rest, self._weights)
         self._least = least_distances(topology.elements)
         self._search = NonbondedPairs(topology, exclude_bonds=3)
-        self._weights = None if mapping is None else _bead_table(mapping)
         self._n_beads = 0 if mapping is None else mapping.n_beads
         self._rings = _ring_table(topology)
-        self._middles, self._bonded_to = _bond_middles(topology)
-
-    def _gather(self, topology: Topology, rest: Sequence[Sequence[RestGeometry]]) -> None:
-        pairs, lengths, weights, corners, volumes = [], [], [], [], []
-        for (template, first, count), geometries in zip(topology.blocks(), rest, strict=True):
-            for copy in range(count):
-                geometry = geometries[copy if len(geometries) > 1 else 0]
-                start = first + copy * template.n_atoms
-                pairs.append(geometry.pairs + start)
-                corners.append(geometry.corners + start)
-                lengths.append(geometry.lengths)
-                weights.append(geometry.weights)
-                volumes.append(geometry.volumes)
-        self._pairs = _long(np.concatenate(pairs))
-        self._corners = _long(np.concatenate(corners))
-        self._lengths, self._pair_weights = _real(np.concatenate(lengths)), _real(np.concatenate(weights))
-        self._volumes = _real(np.concatenate(volumes)) / _VOLUME_EDGE**2
+        self._bonds = topology.bonds.reshape(-1, 2)
+        self._middles = _long(self._bonds)
 
     def run(
         self,
@@ -135,9 +121,11 @@ class Embedder:
             nm.
         """
         x = torch.cat([_real(start), _real(fourth)[:, None]], dim=1)
-        free = None if only is None else torch.as_tensor(only)
-        if free is not None:
-            x[:, 3] *= free
+        terms, free = self._terms, None
+        if only is not None:
+            free = torch.as_tensor(only)[:, None].float()
+            x[:, 3:] *= free
+            terms = terms.touching(np.asarray(only))
         goal = None if beads is None else _real(beads)
         plan = self.schedule
         total = max(plan.turning + plan.settling, 1)
@@ -146,11 +134,11 @@ class Embedder:
         for k in range(plan.turning + plan.settling):
             settled = k >= plan.turning
             if settled and (k - plan.turning) % _REFRESH == 0:
-                apart = self._apart(x[:, :3].numpy().astype(np.float64), box)
+                apart = self._apart(x[:, :3].numpy().astype(np.float64), box, only)
             flatness = None if settled else 0.02 + 0.98 * k / plan.turning
-            slope = self._slope(x, goal, flatness, apart)
+            slope = self._slope(terms, x, goal, flatness, apart)
             if free is not None:
-                slope *= free[:, None]
+                slope *= free
             first.mul_(_ADAM[0]).add_(slope, alpha=1 - _ADAM[0])
             second.mul_(_ADAM[1]).addcmul_(slope, slope, value=1 - _ADAM[1])
             rate = plan.step * 0.1 ** (k / total) / (1 - _ADAM[0] ** (k + 1))
@@ -159,8 +147,18 @@ class Embedder:
                 x[:, 3] = 0.0
         return x[:, :3].numpy().astype(np.float64)
 
+    def strained(self, positions: FloatArray, limit: float = 0.05) -> IntArray:
+        """Atoms of distances further than `limit` (nm) from rest, and of centres with the wrong hand."""
+        x, terms = _real(positions), self._terms
+        distance = (x[terms.pairs[:, 0]] - x[terms.pairs[:, 1]]).norm(dim=1)
+        far = (distance - terms.lengths).abs() > limit
+        wrong = terms.volumes * terms.volume_of(x) < 0
+        atoms = torch.cat([terms.pairs[far].ravel(), terms.corners[wrong].ravel()])
+        return np.unique(np.asarray(atoms.numpy(), dtype=np.int64))
+
     def _slope(
         self,
+        terms: _Terms,
         x: Tensor,
         beads: Tensor | None,
         flatness: float | None,
@@ -168,18 +166,17 @@ class Embedder:
     ) -> Tensor:
         """Gradient of the sum of squares."""
         x = x.detach().requires_grad_()
-        i, j = self._pairs[:, 0], self._pairs[:, 1]
-        distance = ((x[i] - x[j]).square().sum(-1) + 1e-10).sqrt()
-        total = (self._pair_weights * (distance - self._lengths).square()).sum()
+        vectors = x[terms.pairs[:, 0]] - x[terms.pairs[:, 1]]
+        distance = (vectors.square().sum(-1) + 1e-10).sqrt()
+        total = (terms.weights * (distance - terms.lengths).square()).sum()
         flat = x[:, :3]
-        if len(self._corners):
-            a, b, c, d = (flat[self._corners[:, k]] for k in range(4))
-            volume = ((a - d) * torch.linalg.cross(b - d, c - d)).sum(-1) / _VOLUME_EDGE**2
-            total = total + (volume - self._volumes).square().sum()
-        if beads is not None and self._weights is not None:
-            row, column, weight = self._weights
+        if len(terms.corners):
+            total = total + (terms.volume_of(flat) - terms.volumes).square().sum()
+        if beads is not None and terms.entries is not None:
+            row, column, weight = terms.entries
             now = torch.zeros(self._n_beads, 3).index_add(0, row, weight[:, None] * flat[column])
-            total = total + self.schedule.beads * (now - beads).square().sum()
+            used = torch.zeros(self._n_beads, 1).index_fill(0, row, 1.0)
+            total = total + self.schedule.beads * (used * (now - beads)).square().sum()
         if flatness is not None:
             total = total + flatness * x[:, 3].square().sum()
         if apart is not None:
@@ -187,11 +184,15 @@ class Embedder:
         (slope,) = torch.autograd.grad(total, x)
         return slope
 
-    def _apart(self, x: FloatArray, box: FloatArray | None) -> Callable[[Tensor], Tensor]:
+    def _apart(
+        self, x: FloatArray, box: FloatArray | None, only: NDArray[np.bool_] | None
+    ) -> Callable[[Tensor], Tensor]:
         """What keeps atoms that are near now from one another, and bonds from rings."""
         near = self._search.find(x, box, 2 * float(self._least.max(initial=0.0)) + _SKIN)
         least = self._least[near.first] + self._least[near.second]
         rows = near.distances < least + _SKIN
+        if only is not None:
+            rows &= only[near.first] | only[near.second]
         atoms = _Contacts.of(x, near.first[rows], near.second[rows], least[rows], box)
         rings = self._near_rings(x, box)
 
@@ -214,7 +215,7 @@ class Embedder:
         if not len(table):
             return None
         flat = _real(x)
-        bonds = self._middles.numpy()
+        bonds = self._bonds
         points = np.concatenate(
             [self._ring_middles(flat).numpy(), (0.5 * (flat[bonds[:, 0]] + flat[bonds[:, 1]])).numpy()]
         ).astype(np.float64)
@@ -223,9 +224,62 @@ class Embedder:
         first, second = np.minimum(near.first, near.second), np.maximum(near.first, near.second)
         rows = (first < n) & (second >= n)
         first, second = first[rows], second[rows]
-        own = (self._bonded_to[second - n][:, :, None] == table.numpy()[first][:, None, :]).any((1, 2))
+        own = (self._bonds[second - n][:, :, None] == table.numpy()[first][:, None, :]).any((1, 2))
         first, second = first[~own], second[~own]
         return _Contacts.of(points, first, second, np.full(len(first), _RING_RADIUS), box)
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """Everything that is at rest somewhere, and the beads' atoms."""
+
+    pairs: Tensor
+    lengths: Tensor
+    weights: Tensor
+    corners: Tensor
+    volumes: Tensor
+    entries: tuple[Tensor, Tensor, Tensor] | None
+
+    @classmethod
+    def of(
+        cls,
+        topology: Topology,
+        rest: Sequence[Sequence[RestGeometry]],
+        entries: tuple[Tensor, Tensor, Tensor] | None,
+    ) -> _Terms:
+        """Of all copies of all molecules."""
+        pairs, lengths, weights, corners, volumes = [], [], [], [], []
+        for (template, first, count), geometries in zip(topology.blocks(), rest, strict=True):
+            for copy in range(count):
+                geometry = geometries[copy if len(geometries) > 1 else 0]
+                start = first + copy * template.n_atoms
+                pairs.append(geometry.pairs + start)
+                corners.append(geometry.corners + start)
+                lengths.append(geometry.lengths)
+                weights.append(geometry.weights)
+                volumes.append(geometry.volumes / _VOLUME_EDGE**2)
+        return cls(
+            *(_long(np.concatenate(pairs)), _real(np.concatenate(lengths)), _real(np.concatenate(weights))),
+            *(_long(np.concatenate(corners)), _real(np.concatenate(volumes)), entries),
+        )
+
+    def touching(self, only: NDArray[np.bool_]) -> _Terms:
+        """Those of some atoms, and all atoms of their beads."""
+        free = torch.as_tensor(only)
+        near, flat = free[self.pairs].any(1), free[self.corners].any(1)
+        entries = self.entries
+        if entries is not None:
+            row, column, weight = entries
+            used = torch.isin(row, row[free[column]])
+            entries = row[used], column[used], weight[used]
+        pairs, lengths, weights = self.pairs[near], self.lengths[near], self.weights[near]
+        return _Terms(pairs, lengths, weights, self.corners[flat], self.volumes[flat], entries)
+
+    def volume_of(self, flat: Tensor) -> Tensor:
+        """Volumes of the corners in units of a cube's face times length."""
+        a, b, c, d = (flat[self.corners[:, k]] for k in range(4))
+        volumes: Tensor = ((a - d) * torch.linalg.cross(b - d, c - d)).sum(-1) / _VOLUME_EDGE**2
+        return volumes
 
 
 @dataclass(frozen=True)
@@ -241,8 +295,6 @@ class _Contacts:
     def of(
         cls, x: FloatArray, first: IntArray, second: IntArray, least: FloatArray, box: FloatArray | None
     ) -> _Contacts:
-        from msb.core.box import minimum_image
-
         vectors = x[first] - x[second]
         nearest = vectors if box is None else np.asarray(minimum_image(vectors, box))
         return cls(_long(first), _long(second), _real(least), _real(nearest - vectors))
@@ -280,12 +332,6 @@ def _ring_table(topology: Topology) -> tuple[Tensor, Tensor]:
     again[:, 0] = False
     size = (~again).sum(1, keepdims=True)
     return _long(table), _real(~again / size)
-
-
-def _bond_middles(topology: Topology) -> tuple[Tensor, IntArray]:
-    """Bonds (B, 2), and for each the atoms whose rings it may be near to: its own."""
-    bonds = topology.bonds.reshape(-1, 2)
-    return _long(bonds), bonds
 
 
 def _long(values: IntArray) -> Tensor:

@@ -46,7 +46,8 @@ __all__ = ["GeometricBackmapper", "build", "train"]
 FloatArray = NDArray[np.float64]
 _HANGING = 0.09  # nm; how far the atoms without a bead of their own are kicked from what they are bonded to
 _FOURTH = 0.05  # nm
-_KICK, _FOURTH_KICK = 0, 1  # sweeps of the noise
+_TRIES = 3
+_SHELLS = 3  # bonds around strained atoms that are placed anew with them
 
 
 @dataclass
@@ -143,21 +144,67 @@ class _Plan:
 
     def frame(self, request: Request, k: int) -> FloatArray:
         """Atoms (N, 3) of one frame, nm."""
+        x, only = self._start(request, k, 0), request.only
+        if only is not None and request.start is not None:
+            x[~only] = request.start[k][~only]
+        if self.embedder is None:
+            return x
+        x = self._embedded(x, request, k, only, 0)
+        for attempt in range(1, _TRIES):
+            wrong = np.zeros(len(x), dtype=bool)
+            wrong[self._around(self.embedder.strained(x))] = True
+            if only is not None:
+                wrong &= only
+            if not wrong.any():
+                break
+            again = np.where(wrong[:, None], self._start(request, k, attempt), x)
+            again = self._embedded(again, request, k, wrong, attempt)
+            x = self._better(x, again)
+        return x
+
+    def _start(self, request: Request, k: int, attempt: int) -> FloatArray:
+        """Rough places (N, 3)."""
         beads = request.beads[k].astype(np.float64)
-        number = int(request.numbers[k])
-        kick = normal_block(request.seed, number, 3 * self.topology.n_atoms, _KICK)
+        sweep = 2 * attempt
+        kick = normal_block(request.seed, int(request.numbers[k]), 3 * self.topology.n_atoms, sweep)
         noise = kick.reshape(-1, 3).astype(np.float64)
         x = np.empty((self.topology.n_atoms, 3))
         for block in self.blocks:
             rows = slice(block.first_atom, block.first_atom + block.count * block.molecule.n_atoms)
             x[rows] = block.start(beads, noise[rows], self.options.kick)
-        if request.only is not None and request.start is not None:
-            x[~request.only] = request.start[k][~request.only]
-        if self.embedder is None:
-            return x
-        fourth = _FOURTH * normal_block(request.seed, number, len(x), _FOURTH_KICK).astype(np.float64)
+        return x
+
+    def _embedded(
+        self, x: FloatArray, request: Request, k: int, only: NDArray[np.bool_] | None, attempt: int
+    ) -> FloatArray:
+        assert self.embedder is not None
+        noise = normal_block(request.seed, int(request.numbers[k]), len(x), 2 * attempt + 1)
         box = None if request.boxes is None else request.boxes[k].astype(np.float64)
-        return self.embedder.run(x, fourth, beads, box, request.only)
+        return self.embedder.run(
+            x, _FOURTH * noise.astype(np.float64), request.beads[k].astype(np.float64), box, only
+        )
+
+    def _around(self, atoms: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Atoms up to some bonds from others."""
+        chosen = np.zeros(self.topology.n_atoms, dtype=bool)
+        chosen[atoms] = True
+        first, second = self.topology.bonds.reshape(-1, 2).T
+        for _ in range(_SHELLS):
+            grown = chosen.copy()
+            grown[first] |= chosen[second]
+            grown[second] |= chosen[first]
+            chosen = grown
+        return np.flatnonzero(chosen)
+
+    def _better(self, old: FloatArray, new: FloatArray) -> FloatArray:
+        """Molecule by molecule, the places with fewer strained atoms."""
+        assert self.embedder is not None
+        molecule = self.topology.molecule_index
+        worse = [
+            np.bincount(molecule[self.embedder.strained(x)], minlength=self.topology.n_molecules)
+            for x in (old, new)
+        ]
+        return np.where((worse[1] < worse[0])[molecule][:, None], new, old)
 
 
 class _Block:

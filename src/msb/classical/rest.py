@@ -111,7 +111,7 @@ class RestGeometry:
         rings = {pair: value for pair, value in rings.items() if pair not in length and pair not in one_three}
         pairs = [*length, *one_three, *((a, d) for a, _, _, d in far), *rings]
         values = [*length.values(), *one_three.values(), *far.values(), *rings.values()]
-        weights = [1.0] * len(length) + [0.5] * len(one_three) + [0.3] * (len(far) + len(rings))
+        weights = [1.0] * len(length) + [0.5] * len(one_three) + [0.5] * len(far) + [0.3] * len(rings)
         planes = [*template.impropers.tolist(), *flat]
         centres = [
             (template.neighbours[c], int(hand) * _volume(template, length, c))
@@ -209,11 +209,12 @@ def _stiff_torsions(
         elif _is_acyl(template, j, k) or _is_acyl(template, k, j):
             acyl, other = (j, k) if _is_acyl(template, j, k) else (k, j)
             near, end = (i, m) if acyl == j else (m, i)
-            if template.elements[other] == "N" and other in planar:
+            amide = template.elements[other] == "N" and other in planar
+            if amide:
                 flat.append(four)
-            carbons = template.elements[near] == template.elements[end] == "C"
-            if carbons and (template.elements[other] == "O" or _main(template, other, end)):
-                turns[four] = False
+            if amide or template.elements[other] == "O":
+                oxo = template.elements[near] == "O" and len(template.neighbours[near]) == 1
+                turns[four] = oxo == _main(template, other, end)
         elif _is_double(template, planar, length, j, k):
             flat.append(four)
     return flat, turns
@@ -256,16 +257,19 @@ def _is_acyl(template: MoleculeTemplate, carbon: int, other: int) -> bool:
     )
 
 
-def _main(template: MoleculeTemplate, nitrogen: int, end: int) -> bool:
-    """Whether a carbon on an amide's N is the one that is trans: the only one, or one beside another C=O."""
-    carbons = [a for a in template.neighbours[nitrogen] if template.elements[a] == "C"]
-    if len(carbons) < 3:
-        return True
-    return any(
-        template.elements[b] == "C" and _has_oxo(template, b)
-        for b in template.neighbours[end]
-        if b != nitrogen
-    )
+def _main(template: MoleculeTemplate, other: int, end: int) -> bool:
+    """Whether an atom on an amide's N or an ester's O is the one that is trans to the acyl chain.
+
+    It is the only carbon, or the one beside another C=O (proline), or the first.
+    """
+    carbons = [a for a in template.neighbours[other] if template.elements[a] == "C"]
+    ends = [a for a in carbons if not _has_oxo(template, a)] or carbons
+    beside = [
+        a
+        for a in ends
+        if any(template.elements[b] == "C" and _has_oxo(template, b) for b in template.neighbours[a])
+    ]
+    return end == (beside or ends)[0]
 
 
 def _has_oxo(template: MoleculeTemplate, carbon: int) -> bool:
