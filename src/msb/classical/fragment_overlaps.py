@@ -23,6 +23,7 @@ _REACH = 0.55  # nm; atoms that a unit may come to touch are at most so far from
 _BONDS = 3  # pairs up to this many bonds apart do not repel
 _STRENGTH = 12.0  # cost of two atoms on top of each other
 _CHUNK = 2**20  # distances at once: what fits into a core's cache
+_AT_ONCE = 2048  # units, which bounds the memory
 _FAR = 1e6  # nm^-2; a pair that does not repel is taken to be so many radii apart
 
 
@@ -87,6 +88,12 @@ class Overlaps:
         self, kind: Kind, candidates: Array, rows: IntArray, around: Surroundings, positions: Array
     ) -> Array:
         """Overlaps (R, k) of candidates (R, k, a, 3) of some units of a kind with a frame (N, 3), nm."""
+        parts = [slice(i, i + _AT_ONCE) for i in range(0, len(rows), _AT_ONCE)]
+        return np.concatenate([self._cost(kind, candidates[p], rows[p], around, positions) for p in parts])
+
+    def _cost(
+        self, kind: Kind, candidates: Array, rows: IntArray, around: Surroundings, positions: Array
+    ) -> Array:
         units = kind.units[rows]
         near = around.atoms[units]
         near = near[:, : int((near >= 0).sum(axis=1).max(initial=0))]

@@ -15,6 +15,8 @@ from msb.core.geometry import kabsch
 __all__ = ["Entries", "Placed"]
 
 _TRIED = 4  # times as many entries are superposed as are wanted
+_AT_ONCE = 2048  # units, which bounds the memory
+_CONVERGED = 1e-9  # relative change of the overlap at which it is known
 
 Array = NDArray[np.float32]
 
@@ -95,7 +97,26 @@ class Entries:
         -------
         Placed
         """
-        count = min(count, len(self))
+        parts = []
+        for first in range(0, len(beads), _AT_ONCE):
+            rows = slice(first, first + _AT_ONCE)
+            parts.append(
+                self._nearest(
+                    beads[rows],
+                    min(count, len(self)),
+                    None if turns is None else turns[rows],
+                    None if lots is None else lots[rows],
+                )
+            )
+        return Placed(
+            np.concatenate([part.atoms for part in parts]),
+            np.concatenate([part.halo for part in parts]),
+            np.concatenate([part.error for part in parts]),
+        )
+
+    def _nearest(
+        self, beads: Array, count: int, turns: Array | None, lots: NDArray[np.float64] | None
+    ) -> Placed:
         if lots is not None and self.n_beads == 1:
             near = (lots[:, :count] * len(self)).astype(np.int64)
         else:
@@ -113,23 +134,29 @@ class Entries:
         atoms, halo = (x @ rotation + shift.unsqueeze(-2) for x in (atoms, halo))
         return Placed(atoms.numpy(), halo.numpy(), chosen.values.clamp_min(0).numpy())
 
+    @cached_property
+    def _size(self) -> float:
+        """Mean distance of the other beads from the first, nm."""
+        away = np.linalg.norm(self.beads[:, 1:] - self.beads[:, :1], axis=-1)
+        return max(float(away.mean()), 1e-3)
+
     def _descriptors(self, beads: Array) -> NDArray[np.float64]:
         """Distances between the beads, and signed volumes that tell mirror images apart (Q, d)."""
-        n = beads.shape[1]
+        used = np.flatnonzero(self.weights > 0)
+        n = len(used)
         if n == 1:
             return np.zeros((len(beads), 1))
         i, j = np.triu_indices(n, 1)
-        x = beads.astype(np.float64)
-        root = np.sqrt(self.weights)
+        x = beads[:, used].astype(np.float64)
+        root = np.sqrt(self.weights[used])
         lengths = np.linalg.norm(x[:, i] - x[:, j], axis=-1) * (root[i] * root[j])
         parts = [lengths]
         if n >= 4:
             a = x - x[:, :1]
             triples = [(k, (k + 1) % n or 1, (k + 2) % n or 2) for k in range(1, n)]
-            size = np.linalg.norm(a[:, 1:], axis=-1).mean()
             volumes = [np.einsum("qi,qi->q", a[:, p], np.cross(a[:, q], a[:, r])) for p, q, r in triples]
             scale = np.sqrt(np.array([root[p] * root[q] * root[r] for p, q, r in triples]))
-            parts.append(np.stack(volumes, axis=1) * (scale / max(size, 1e-3) ** 2))
+            parts.append(np.stack(volumes, axis=1) * (scale / self._size**2))
         return np.concatenate(parts, axis=1)
 
 
@@ -155,4 +182,6 @@ def _errors(mobile: torch.Tensor, target: torch.Tensor, weights: torch.Tensor) -
         slope = (4 * x * x + 2 * c2) * x + c1
         step = torch.where(slope.abs() > 1e-30, value / slope, 0.0)
         x = x - step
+        if float((step.abs() / sizes.clamp_min(1e-30)).amax()) < _CONVERGED:
+            break
     return (sizes - 2 * x).float()

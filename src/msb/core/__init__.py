@@ -6,6 +6,7 @@ from msb.core.bead_groups import BeadGroup
 from msb.core.box import bonds_across, image_shifts, make_whole, minimum_image, volume, wrap
 from msb.core.elements import COVALENT_RADII, NO_ELEMENT, STANDARD_MASSES, guess_element
 from msb.core.features import LinearMean, bead_features, choose_frame
+from msb.core.fragments import Unit, units_of
 from msb.core.geometry import (
     angles,
     dihedrals,
@@ -38,6 +39,7 @@ __all__ = [
     "Placement",
     "Projection",
     "Topology",
+    "Unit",
     "VoxelGrid",
     "angles",
     "bead_features",
@@ -58,6 +60,7 @@ __all__ = [
     "random_rotations",
     "uniform",
     "uniform_block",
+    "units_of",
     "volume",
     "wrap",
 ]
