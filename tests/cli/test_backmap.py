@@ -207,7 +207,11 @@ def test_solvent_beads_are_left_out_kept_or_filled(
     rows = [*bead_rows(molecules, placed(molecules, 1)), *wet, (70, "ION", "NA+", np.ones(3))]
     words[1] = write_gro(tmp_path / "wet.gro", rows)
     atoms = {}
-    for what, said in (("drop", "are left out"), ("keep", "stay beads"), ("fill", "are filled with molecules")):
+    for what, said in (
+        ("drop", "are left out"),
+        ("keep", "stay beads"),
+        ("fill", "are filled with molecules"),
+    ):
         told = msb(*words, "--solvent", what)
         assert told.code == 0, told
         assert any(f"4 W, 1 ION {said}" in line for line in told.warnings)
@@ -269,6 +273,24 @@ def test_names_that_look_like_two_letter_elements(msb: Callable, box: Box, tmp_p
     assert said.code == 0, said
     assert json.loads(said.out)["quality"][0]["total"] == 0
     assert msb("backmap", box.beads, *words, "-o", tmp_path / "own.gro").code == 0
+
+
+def test_virtual_sites_are_where_the_atoms_they_are_made_of_put_them(msb: Callable, tmp_path: Path) -> None:
+    box = write_box(tmp_path / "box", [butane()] * 3)
+    site = "15 MW 1 BUT MW 15 0.0 0.0\n[ virtual_sites2 ]\n15 1 5 1 0.5\n[ bonds ]"
+    text = (
+        box.top.read_text()
+        .replace("CL  35.450", "MW 0.0 0.0 V 0.0 0.0\nCL  35.450")
+        .replace("[ bonds ]", site)
+    )
+    box.top.write_text(text)
+    box.mapping.write_text(box.mapping.read_text().replace("6, 7]", "6, 7, {atom: 15, fraction: 0}]"))
+    words = ["--method", "random", "--top", box.top, "--mapping", box.mapping, "--temperature", 300, "--json"]
+    said = msb("backmap", box.beads, *words, "-o", tmp_path / "aa.pdb")
+    assert said.code == 0, said
+    assert json.loads(said.out)["quality"][0]["total"] == 0
+    x = open_trajectory(tmp_path / "aa.pdb").read().positions[0].reshape(3, 15, 3)
+    assert np.abs(x[:, 14] - (x[:, 0] + x[:, 4]) / 2).max() < 2e-4
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,7 @@ def test_coherent_frames_start_from_the_one_before(ready: Prepared, tmp_path: Pa
     assert run(ready, tmp_path / "c.xtc", coherent=True, chunk=1) == whole
 
 
+@pytest.mark.filterwarnings("ignore::msb.errors.MsbWarning")
 @pytest.mark.parametrize("coherent", [False, True])
 def test_a_run_that_was_killed_goes_on_to_the_same_bytes(
     melt: Melt, ready: Prepared, tmp_path: Path, coherent: bool
@@ -137,8 +138,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_bytes(
 
     mortal = Dies(ready.maker.model, ready.maker.checker)
     options = {"coherent": coherent, "workers": 1, "chunk": 2}
-    with pytest.raises(MsbError, match="killed"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with pytest.raises(MsbError, match="killed"):
         backmap(ready.system, mortal, tmp_path / "aa.xtc", BackmapOptions(**options), identity=ready.identity)
     assert not (tmp_path / "aa.xtc").exists()
     with pytest.raises(TrajectoryError, match="go on with --resume"):

@@ -200,6 +200,7 @@ def _request(args: argparse.Namespace) -> Any:
         device=args.device,
         top_out=args.top_out is not None,
         repair=args.repair,
+        coherent=args.coherent,
         options=_options(args.option),
     )
 

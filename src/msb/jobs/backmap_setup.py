@@ -73,6 +73,7 @@ class Request:
     device: str = "cpu"
     top_out: bool = False
     repair: bool = False
+    coherent: bool = False
     options: dict[str, Any] = field(default_factory=dict)
 
 
@@ -280,7 +281,7 @@ def _finish(
         return None, mender, ["no force field is known (--top topol.top): the atoms stay as they are placed"]
     settings = Finish(relax=relax, polish=polish, temperature=temperature)
     hands = system.hands
-    threads = None if system.n_frames == 1 else 1
+    threads = None if system.n_frames == 1 or request.coherent else 1  # else frames are side by side
     return Finisher.of(field, system.mapping, settings, hands=hands, threads=threads), mender, said
 
 
