@@ -96,6 +96,11 @@ def test_bins_are_numpys(values, bins, low):
     np.testing.assert_array_equal(np.bincount(number[inside], minlength=bins), np.histogram(array, edges)[0])
 
 
+def test_energies_of_overlaps_are_above_the_last_bin():
+    edges = np.linspace(-1.0, 1.0, 5)
+    assert uniform_bins(np.array([-1e300, -1e19, 1e19, 1e300]), edges).tolist() == [-1, -1, 4, 4]
+
+
 def test_bins_of_any_width():
     edges = np.array([0.0, 0.1, 0.5, 2.0])
     np.testing.assert_array_equal(uniform_bins(np.array([-1, 0.05, 0.1, 2.0, 2.1]), edges), [-1, 0, 1, 2, 3])

@@ -101,7 +101,7 @@ def test_a_box_with_published_rows_and_one_that_cannot_fight(
     told = json.loads(said.out)
     [contest] = told["contests"]
     assert contest["frames"] == [0, 2, 3, 5]
-    assert not contest["finished"]
+    assert not contest["force_field"]
     assert list(contest["missing"]) == ["gone"]
     assert contest["missing"]["gone"].startswith("`gone` is not a method")
     found = contenders(out)

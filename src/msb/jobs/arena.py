@@ -141,8 +141,8 @@ class Contest:
         Of the system.
     missing : dict of str to str
         Entrants that could not take part, and why.
-    finished : bool
-        Whether there is a force field to minimise and polish with.
+    force_field : bool
+        Whether the set declares one, to minimise and polish with.
     """
 
     name: str
@@ -154,7 +154,7 @@ class Contest:
     n_atoms: int
     n_molecules: int
     missing: dict[str, str]
-    finished: bool
+    force_field: bool
 
     def summary(self) -> dict[str, Any]:
         """Return the numbers, JSON-able."""
@@ -167,7 +167,7 @@ class Contest:
             "n_molecules": self.n_molecules,
             "reference": reference,
             "missing": self.missing,
-            "finished": self.finished,
+            "force_field": self.force_field,
             "contenders": [own.summary(len(self.numbers), self.n_atoms) for own in self.contenders],
         }
 
@@ -241,9 +241,11 @@ def _entrants(settings: ArenaSettings, bout: Bout) -> list[Entrant]:
 
 
 def _columns(settings: ArenaSettings, bout: Bout) -> int:
-    if bout.data.top is None and not bout.data.force_field:
-        return 1
-    return 1 + (settings.relax != "none") + settings.polish
+    return 1 + ((settings.relax != "none") + settings.polish if _has_field(bout) else 0)
+
+
+def _has_field(bout: Bout) -> bool:
+    return bout.data.top is not None or bool(bout.data.force_field)
 
 
 def _contest(
@@ -274,7 +276,7 @@ def _contest(
     topology = bout.topology
     return Contest(
         *(bout.name, bout.data.title, contenders, bout.numbers, own, bout.test.temperature),
-        *(topology.n_atoms, topology.n_molecules, missing, _columns(settings, bout) > 1),
+        *(topology.n_atoms, topology.n_molecules, missing, _has_field(bout)),
     )
 
 

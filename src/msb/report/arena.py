@@ -112,7 +112,9 @@ def _cards(report: ArenaReport) -> list[Card]:
 def _sections(contest: Contest, several: bool) -> list[Section]:
     prefix = f"{contest.name}. " if several else ""
     missing = "".join(f" {name} took no part: {why}." for name, why in contest.missing.items())
-    unfinished = "" if contest.finished else " The data set declares no force field, so nobody is finished."
+    unfinished = (
+        "" if contest.force_field else " The data set declares no force field, so nobody is finished."
+    )
     first = Section(
         f"{prefix}Who differs where",
         "Excess divergence of every distribution, in nats: what lies above the floor of finite samples. "
@@ -210,7 +212,7 @@ def _divergences(contest: Contest, prefix: str) -> Section:
 def _score(c: Compared) -> str:
     if c.score is None:
         return ""
-    return f"{c.score.excess:.4f} ± {0.5 * (c.score.high - c.score.low):.4f}"
+    return f"{round(c.score.excess, 4) + 0.0:.4f} ± {0.5 * (c.score.high - c.score.low):.4f}"
 
 
 def _widths(contest: Contest, prefix: str) -> Section | None:

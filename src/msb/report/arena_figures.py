@@ -57,7 +57,7 @@ def _cells(axes: Axes, values: NDArray[np.float64], agrees: NDArray[np.bool_]) -
     axes.imshow(shown, cmap=_MAP, norm=LogNorm(_SMALLEST, _LARGEST), aspect="auto")
     for (i, j), value in np.ndenumerate(values):
         dark = not agrees[i, j] and value > 0.03
-        text = f"{value + 0.0:.4f}" if abs(value) < 0.0995 else f"{value:.3f}"
+        text = f"{round(value, 4) + 0.0:.4f}" if abs(value) < 0.0995 else f"{value:.3f}"
         axes.text(j, i, text, ha="center", va="center", fontsize=7.5, color="white" if dark else "#1f2430")
 
 

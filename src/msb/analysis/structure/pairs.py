@@ -192,8 +192,8 @@ def uniform_bins(values: FloatArray, edges: FloatArray) -> IntArray:
     if not np.allclose(np.diff(edges), width, rtol=1e-6, atol=0.0):
         found = np.searchsorted(edges, values, side="right") - 1
         return np.asarray(np.where(values == edges[-1], bins - 1, found))
-    number: IntArray = np.floor((values - edges[0]) / width).astype(np.int64)
-    np.clip(number, -1, bins, out=number)
+    places = np.clip(np.floor((values - edges[0]) / width), -1, bins)  # before whole numbers overflow
+    number: IntArray = places.astype(np.int64)
     guarded = np.concatenate([[-np.inf], edges, [np.inf]])
     number += values >= guarded[number + 2]
     number -= values < guarded[number + 1]
