@@ -45,7 +45,7 @@ class FragmentBackmapper(FrameMethod):
         return replace(self, settings={**self.settings, "best": best}, _chooser=None)
 
     def place(self, request: Request) -> Array:
-        """Atoms (F, N, 3) of frames, on their beads; see :class:`FrameMethod`."""
+        """Atoms (F, N, 3) of frames, on their beads; see :class:`msb.classical.base.FrameMethod`."""
         chooser = self._made()
         placed = np.stack([chooser.frame(request[f : f + 1]) for f in range(len(request.beads))])
         moved: Array = self.mapping.project(placed, request.beads).positions

@@ -98,7 +98,7 @@ class LibraryBackmapper(FrameMethod):
     shelves: list[Shelf] = field(default_factory=list)
 
     def place(self, request: Request) -> Array:
-        """Library molecules laid onto frames of beads; see :class:`FrameMethod`."""
+        """Library molecules laid onto frames of beads; see :class:`msb.classical.base.FrameMethod`."""
         beads = torch.from_numpy(request.beads)
         placed = []
         for block, shelf in zip(self.mapping.blocks, self.shelves, strict=True):

@@ -123,7 +123,7 @@ class LinearBackmapper(FrameMethod):
     _plan: Plan | None = field(default=None, repr=False)
 
     def place(self, request: Request) -> Array:
-        """Conditional means (F, N, 3) of frames of beads; see :class:`FrameMethod`."""
+        """Conditional means (F, N, 3) of frames of beads; see :class:`msb.classical.base.FrameMethod`."""
         found = np.empty((len(request.beads), self.topology.n_atoms, 3), dtype=np.float32)
         for kind in self._made().kinds:
             flip = np.concatenate([kind.signs, np.ones_like(kind.signs), np.ones_like(kind.signs)], axis=2)
