@@ -21,7 +21,7 @@ TETRAHEDRAL = math.radians(109.45)
 TRANS_SHARE = 0.7  # of the starting backbone torsions; the melt equilibrates them
 SPREAD = math.radians(12.0)  # of the starting torsions
 ATTEMPTS = 200  # random chains of which the one with the widest closest contact is taken
-PLACES = 5000  # random places tried for a molecule
+PLACES = 2000  # random places tried for a molecule
 FAR = 3  # bonds: pairs nearer than that are no contacts
 
 

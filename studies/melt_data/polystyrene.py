@@ -39,7 +39,7 @@ ANGLES = {
     ("C_AR", "C_AR", "C_AR"): (120.0, 376.6),
     ("C_AR", "C_AR", "H_AR"): (120.0, 418.8),
 }
-BACKBONE_TORSION = (0.0, 6.0, 3)  # phase / degrees, barrier constant / kJ/mol, multiplicity
+BACKBONE_TORSION = (0.0, 6.0, 3.0)  # phase / degrees, barrier constant / kJ/mol, multiplicity
 RING_IMPROPER = (0.0, 167.4)  # degrees, kJ/mol/rad^2
 RING_CHARGE = 0.115
 
@@ -142,7 +142,7 @@ def _angles(types: list[str], bonds: list[tuple[int, int]]) -> list[Interaction]
 
 
 def _dihedrals(monomers: int) -> list[Interaction]:
-    """One torsion a backbone bond, the ends' through a hydrogen; six in-ring and six out-of-ring impropers."""
+    """One torsion a backbone bond, the ends' through a hydrogen; twelve impropers a ring."""
     backbone = [a for m in range(monomers) for a in (MONOMER * m + 1, MONOMER * m + 4)]
     last = backbone[-1]
     path = [0, *backbone, last - 1]

@@ -109,7 +109,7 @@ _MELT = System(
         *(replace(stage, temperature=568) for stage in _SOFT),
         Stage("squeeze", 60, 650, 500.0, step=3, heavy=True),
         Stage("mix", 200, 700, step=4, heavy=True),
-        Stage("cool", 120, 568, step=4, heavy=True, cool_from=700),
+        Stage("cool", 80, 568, step=4, heavy=True, cool_from=700),
         Stage("settle", 20, 568),
     ),
     production=Stage("run", 200, 568),

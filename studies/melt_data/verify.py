@@ -4,8 +4,8 @@
     MSB_DATA=... python verify.py --trajectory DIR/run001.xtc --structure DIR/start.gro
 
 The rows are those of studies/sps_published; the excess is beyond what MD scores against itself. A trajectory
-of a few hundred picoseconds and the published one are two short samples of the same chains' slow motions, so an
-excess of the size of the floor is no difference. Writes ``out/NAME.json``.
+of a few hundred picoseconds and the published one are two short samples of the same chains' slow motions, so
+an excess of the size of the floor is no difference. Writes ``out/NAME.json``.
 """
 
 from __future__ import annotations
