@@ -92,7 +92,7 @@ def test_other_bead_names_are_matched_by_type(library: Library, tmp_path: Path) 
         [chain()] * 3 + [butane()] * 2,
         lambda rows: [(n, r, f"{name[0]}{k % 10 + 20}", x) for k, (n, r, name, x) in enumerate(rows)],
     )
-    with pytest.warns(MsbWarning, match="matched by their types"):
+    with pytest.warns(MsbWarning, match="other names than the mapping's and are taken in its order: B20 V21"):
         assert resolved(path, library).topology.n_molecules == 5
 
 
@@ -243,6 +243,17 @@ def test_a_molecule_without_bonds_is_refused(box: Box, tmp_path: Path) -> None:
     (tmp_path / "topol.top").write_text(text[:first] + text[text.index("[ angles ]", first) :])
     with pytest.raises(TopologyError, match=r"molecule PVC has 32 atoms in 32 pieces .* \[ bonds \]"):
         Library.of_top(read_gromacs(tmp_path / "topol.top"), [box.mapping])
+
+
+def test_a_mixture_is_learnt_from_pure_liquids(box: Box, tmp_path: Path) -> None:
+    chains, liquid = write_box(tmp_path / "a", [chain()] * 2), write_box(tmp_path / "b", [butane()] * 4)
+    top = read_gromacs(box.top)
+    read = read_snapshots([chains.atoms, liquid.atoms, liquid.atoms], top, [box.mapping])
+    assert [(t.name, n) for t, n in read.topology.molecules] == [("PVC", 2), ("BUT", 8)]
+    assert read.boxes is None
+    assert np.abs(read.mapping.beads(read.positions) - read.beads).max() < 1e-6
+    pure = read_snapshots([liquid.atoms], top, [box.mapping])
+    assert np.array_equal(read.positions[0, 64 : 64 + 56], pure.positions[0])
 
 
 def test_a_hundred_thousand_beads_are_counted_quickly() -> None:

@@ -20,9 +20,10 @@ from msb.io.mapping_files import read_mapping
 from msb.io.topology_files import read_topology
 from msb.io.trajectory import open_trajectory
 
-__all__ = ["Snapshots", "load_snapshots"]
+__all__ = ["TRAJECTORIES", "Snapshots", "load_snapshots"]
 
-_TRAJECTORIES = frozenset({".xtc", ".trr", ".dcd", ".nc", ".ncdf", ".h5", ".lammpstrj", ".xyz"})
+#: Endings of files that name no atoms.
+TRAJECTORIES = frozenset({".xtc", ".trr", ".dcd", ".nc", ".ncdf", ".h5", ".lammpstrj", ".xyz"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +151,7 @@ def _paired(files: list[Path], structure: Path | None) -> list[tuple[Path, Path 
     pairs: list[tuple[Path, Path | None]] = []
     latest = structure
     for path in files:
-        if path.suffix.lower() not in _TRAJECTORIES:
+        if path.suffix.lower() not in TRAJECTORIES:
             pairs.append((path, None))
             latest = path
         elif latest is None:

@@ -138,8 +138,10 @@ class Census:
         Particles of these molecules, in the order of their kinds, as they are numbered in the file.
     odd : list of Odd
         What is none of them.
-    reordered, by_type : int
+    reordered, renamed : int
         Molecules whose particles came in another order than the kind's, or under other names.
+    names : dict of int to tuple of str
+        Names that came instead of a kind's.
     """
 
     kinds: list[Kind]
@@ -147,7 +149,8 @@ class Census:
     order: Indices
     odd: list[Odd]
     reordered: int
-    by_type: int
+    renamed: int
+    names: dict[int, tuple[str, ...]] = field(default_factory=dict)
 
     def runs(self) -> list[tuple[int, int]]:
         """Kinds and how many copies follow one another."""
@@ -170,7 +173,8 @@ def take_census(
 
     Residue by residue, the kind that is expected next is tried first, then the longest that fits.  Names
     decide, not their order within a residue; where the names of a residue are not the kind's but its types or
-    aliases in the kind's order, these do.
+    aliases in the kind's order, these do; and where a residue has the kind's name and number of particles but
+    none of their names, their order does.
 
     Parameters
     ----------
@@ -202,6 +206,7 @@ class _Walk:
         self.names = [tuple(names[a:b]) for a, b in bounds]
         self.sorted: dict[tuple[str, ...], tuple[str, ...]] = {n: tuple(sorted(n)) for n in set(self.names)}
         self.residues = [str(atoms.resnames[a]) for a in self.starts[:-1]]
+        self.other: dict[int, tuple[str, ...]] = {}
         self.grown: dict[tuple[str, tuple[str, ...]], int | None] = {}
         self.local: dict[tuple[int, tuple[tuple[str, ...], ...]], Indices] = {}
 
@@ -209,7 +214,7 @@ class _Walk:
         molecules: list[int] = []
         order: list[Indices] = [np.empty(0, dtype=np.int64)]
         odd: dict[tuple[str, tuple[str, ...]], Odd] = {}
-        counts = {"order": 0, "type": 0}
+        counts = {"order": 0, "name": 0}
         place = 0
         while place < len(self.names):
             found = self.match(place, len(molecules))
@@ -220,7 +225,10 @@ class _Walk:
             kind, taken, local, exact = found
             order.append(local + self.starts[place])
             counts["order"] += bool(exact and (np.diff(local) != 1).any())
-            counts["type"] += not exact
+            counts["name"] += not exact
+            if not exact:
+                given = (name for names in self.names[place : place + taken] for name in names)
+                self.other.setdefault(kind, tuple(given))
             molecules.append(kind)
             place += taken
         return Census(
@@ -229,7 +237,8 @@ class _Walk:
             np.concatenate(order),
             list(odd.values()),
             counts["order"],
-            counts["type"],
+            counts["name"],
+            self.other,
         )
 
     def put_aside(self, odd: dict[tuple[str, tuple[str, ...]], Odd], place: int) -> None:
@@ -248,6 +257,9 @@ class _Walk:
         for kind in (*wanted, *rest):
             if taken := self.typed_alike(kind, place):
                 return kind, taken, np.arange(len(self.kinds[kind].names)), False
+        for kind in (*wanted, *rest):
+            if self.counted_alike(kind, place):
+                return kind, 1, np.arange(len(self.kinds[kind].names)), False
         made = self.made(place)
         return None if made is None else (made, 1, self.by_name(made, place), True)
 
@@ -283,6 +295,12 @@ class _Walk:
                 done += 1
             taken += 1
         return taken if done == len(known.names) else 0
+
+    def counted_alike(self, kind: int, place: int) -> bool:
+        """Whether a residue has the kind's name and number of particles, and none of their names."""
+        known, names = self.kinds[kind], self.names[place]
+        alone = len(known.residues) == 1 and known.is_called(0, self.residues[place])
+        return alone and len(names) == len(known.names) and not set(names) & set(known.names)
 
     def made(self, place: int) -> int | None:
         key = self.residues[place], self.names[place]

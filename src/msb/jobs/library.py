@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from msb.backmapper import Backmapper
 from msb.core.elements import NO_ELEMENT
+from msb.core.mapping import Mapping
 from msb.core.mapping_template import MappingTemplate
 from msb.core.template import MoleculeTemplate
 from msb.core.topology import Topology
 from msb.data.samples import list_samples, sample
-from msb.data.snapshots import Snapshots, load_snapshots
+from msb.data.snapshots import TRAJECTORIES, Snapshots, load_snapshots
 from msb.errors import MappingError, TopologyError
 from msb.io.gromacs import GromacsTopology
 from msb.io.mapping_files import read_mapping
@@ -165,7 +166,8 @@ def read_snapshots(
     Parameters
     ----------
     files : sequence of path
-        As `load_snapshots` takes them.
+        As `load_snapshots` takes them, of one system or of several (pure liquids of a mixture's molecules):
+        the frames of several become one frame that holds all their molecules.
     top : GromacsTopology, optional
         Its molecule types are looked for in the first structure, by residue and atom names, unless it has as
         many atoms as the structure; without it, bonds are taken from the structure.
@@ -182,11 +184,43 @@ def read_snapshots(
         A file cannot be read.
     """
     chosen: list[Path] = mapping_files(mapping)
-    topology = None if top is None else _topology_of(files[0], top)
-    snapshots = load_snapshots(files, topology, chosen)
-    for template in snapshots.topology.templates:
-        _require_bonds(template, Path(files[0] if top is None else top.path))
-    return snapshots
+    read = []
+    for group in _by_system([Path(file) for file in files]):
+        topology = None if top is None else _topology_of(group[0], top)
+        snapshots = load_snapshots(group, topology, chosen)
+        for template in snapshots.topology.templates:
+            _require_bonds(template, group[0] if top is None else top.path)
+        read.append(snapshots)
+    return read[0] if len(read) == 1 else _joined(read)
+
+
+def _by_system(files: Sequence[Path]) -> list[list[Path]]:
+    """Files of structures with the same atoms together; what is no structure stays with the one before it."""
+    groups: dict[tuple[str, ...], list[Path]] = {}
+    key: tuple[str, ...] = ()
+    for path in files:
+        if path.suffix.lower() not in TRAJECTORIES:
+            atoms = open_trajectory(path).atoms
+            key = (*atoms.resnames.tolist(), *atoms.names.tolist())
+        groups.setdefault(key, []).append(path)
+    return list(groups.values())
+
+
+def _joined(parts: Sequence[Snapshots]) -> Snapshots:
+    """One frame with the molecules of all frames of all parts, each whole by itself."""
+    molecules: list[tuple[MoleculeTemplate, int]] = []
+    mappings: list[MappingTemplate] = []
+    frames = []
+    for part in parts:
+        for positions in part.positions:
+            molecules += part.topology.molecules
+            mappings += part.mapping.templates
+            frames.append(positions)
+    topology = Topology(tuple(molecules))
+    names = {mapping.molecule: mapping for mapping in mappings}
+    by_name = {t.name: names.get(t.name, m) for (t, _), m in zip(molecules, mappings, strict=True)}
+    hashes = {name: value for part in parts for name, value in part.hashes.items()}
+    return Snapshots.of(np.concatenate(frames)[None], Mapping(by_name, topology), None, hashes)
 
 
 def _topology_of(structure: str | Path, top: GromacsTopology) -> Topology:

@@ -290,10 +290,14 @@ def _remark(census: Census, library: Library, beads: Trajectory) -> None:
             f"the beads of {census.reordered} molecules of {beads.structure} stand in another order than the "
             "mapping's: they were matched by their names"
         )
-    if census.by_type:
+    if census.renamed:
+        told = (
+            f"{' '.join(names[:8])} for {' '.join(census.kinds[kind].names[:8])} of {census.kinds[kind].name}"
+            for kind, names in census.names.items()
+        )
         _warn(
-            f"the beads of {census.by_type} molecules of {beads.structure} have other names than the "
-            "mapping's: they were matched by their types, in order"
+            f"the beads of {census.renamed} molecules of {beads.structure} have other names than the "
+            f"mapping's and are taken in its order: {'; '.join(told)}"
         )
     if library.expected and census.molecules.tolist() != list(library.expected):
         said, held = (
