@@ -1,4 +1,4 @@
-"""`msb demo`: the shipped model on the shipped beads, as a page to look at."""
+"""`msb demo`: the shipped model on the shipped beads, as a page to look at; `--condensed`: a melt."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from msb.cli.output import progress_bar, report, say
-from msb.cli.parser import add_device, add_json, whole
+from msb.cli.parser import add_device, add_json, natural, whole
 
 __all__ = ["add_parser", "run"]
 
@@ -21,7 +21,15 @@ def add_parser(subparsers: Any) -> None:
         "demo",
         help="backmap a bundled trajectory and make a page about it",
         description="Backmap the bundled bead trajectory of alanine dipeptide with the model 'adp', compare "
-        "it with the simulation the beads came from, and write the trajectory and a page of figures.",
+        "it with the simulation the beads came from, and write the trajectory and a page of figures. With "
+        "--condensed: a polystyrene melt from beads and one all-atom snapshot, relaxed and checked.",
+    )
+    parser.add_argument("--condensed", action="store_true", help="a melt of polystyrene instead")
+    parser.add_argument(
+        "--frames", type=natural, choices=(1, 2, 3, 4), default=4, help="of the melt (default 4)"
+    )
+    parser.add_argument(
+        "--relax", choices=("staged", "none"), default="staged", help="none: the melt's raw placement, quick"
     )
     parser.add_argument("-o", "--output", default="msb-demo", metavar="FOLDER", help="default: msb-demo")
     parser.add_argument("--seed", type=whole, default=0, help="of the noise (default 0)")
@@ -31,6 +39,10 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Backmap, compare, write the page."""
+    if args.condensed:
+        from msb.cli.demo_condensed import run_condensed
+
+        return run_condensed(args)
     from msb.backmapper import load_model
     from msb.data import sample
     from msb.io.bundle import read_bundle
