@@ -221,19 +221,21 @@ def test_other_names_are_told(msb: Callable, ideal: Path, tmp_path: Path) -> Non
 
 
 def test_more_atoms_than_five_digits(msb: Callable, tmp_path: Path) -> None:
-    topology, x, box = clean()
-    copies = 521  # 100,032 atoms
-    shifts = 3.3 * np.stack(np.unravel_index(np.arange(copies), (9, 9, 9)), axis=1)
-    many = Topology(topology.molecules * copies)
-    positions = (x[None] + shifts[:, None]).reshape(-1, 3).astype(np.float32)
-    stretched = 192 * 520 + first_atom("BCF", 3)
-    positions[stretched + 2] += 0.8 * (positions[stretched + 2] - positions[stretched])
+    topology, x, _ = clean()
+    first, copies, sites = first_atom("BNZ"), 8336, 21  # 100,032 atoms
+    ring = x[first : first + 12] - x[first : first + 6].mean(axis=0)
+    places = 1.1 * np.stack(np.unravel_index(np.arange(copies), (sites,) * 3), axis=1)
+    positions = (ring[None] + places[:, None] + 0.5).reshape(-1, 3).astype(np.float32)
+    carbon = 12 * 8335
+    positions[carbon + 6] += 0.8 * (positions[carbon + 6] - positions[carbon])  # a hydrogen of the last one
     path = tmp_path / "many.gro"
-    with open_writer(path, many) as writer:
-        writer.write(Frames(positions[None], 9 * box[None], None))
+    with open_writer(path, Topology(((topology.templates[1], copies),))) as writer:
+        writer.write(Frames(positions[None], 1.1 * sites * np.eye(3, dtype=np.float32)[None], None))
     said = msb("check", path, "--reference", write_gro(tmp_path / "ideal.gro"), "--json")
     assert json.loads(said.out)["n_atoms"] == 100_032
-    assert [(f["kind"], f["atoms"]) for f in findings(said)] == [("bond", ["C1", "F1"])]
+    assert [(f["kind"], f["residue"], f["atoms"]) for f in findings(said)] == [
+        ("bond", "BNZ 8336", ["C1", "H1"])
+    ]
     assert said.code == 2
 
 

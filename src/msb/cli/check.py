@@ -119,7 +119,7 @@ def _repaired(args: argparse.Namespace, settings: Any, advance: Any) -> CheckRep
 
 
 def _table(result: CheckReport, allowed: dict[str, float]) -> list[str]:
-    from msb.report.check import kind_rows
+    from msb.quality.words import kind_rows
 
     rows: list[tuple[str, ...]] = [("", "findings", "a frame", "frames", "the worst")]
     rows += [cells for cells, _ in kind_rows(result.verdict, allowed, result.sources)]

@@ -18,7 +18,7 @@ from msb.analysis.structure.stereo import handedness
 from msb.core.topology import Topology
 from msb.energy import read_gromacs_system
 from msb.errors import ConfigError, MsbError, MsbWarning
-from msb.io.frames import Frames
+from msb.io.trajectory import Trajectory
 from msb.jobs.check_inputs import CheckInputs, open_inputs
 from msb.quality import KINDS, Checker, Limits, Reference, Verdict
 from msb.quality.amino_acids import natural_hands
@@ -184,14 +184,13 @@ def chunk_of(topology: Topology) -> int:
 
 def make_checker(inputs: CheckInputs, settings: CheckSettings) -> tuple[Checker, dict[str, str]]:
     """Make the checker of some files, and say in words what it goes by."""
-    first = inputs.trajectory.read(0, 1)
     topology = inputs.topology
     reference = None
     if inputs.reference is not None:
         other, frames = inputs.reference
         reference = Reference.of(other, frames.positions, frames.boxes)
-    hands = None if reference is not None else wanted_hands(topology, first, settings.limits)
-    energy, energy_from = _energy(inputs, settings, first)
+    hands = None if reference is not None else wanted_hands(topology, inputs.trajectory, settings.limits)
+    energy, energy_from = _energy(inputs, settings)
     checker = Checker(
         topology,
         limits=settings.limits,
@@ -217,15 +216,15 @@ def make_checker(inputs: CheckInputs, settings: CheckSettings) -> tuple[Checker,
     return checker, sources
 
 
-def wanted_hands(topology: Topology, first: Frames, limits: Limits) -> NDArray[np.int8] | None:
+def wanted_hands(topology: Topology, trajectory: Trajectory, limits: Limits) -> NDArray[np.int8] | None:
     """Return the hands of a system with amino acids: nature's, elsewhere the majority of a frame's copies.
 
     Parameters
     ----------
     topology : Topology
         The system.
-    first : Frames
-        One frame.
+    trajectory : Trajectory
+        Its first frame is read where there are amino acids.
     limits : Limits
         Of the majority.
 
@@ -235,8 +234,11 @@ def wanted_hands(topology: Topology, first: Frames, limits: Limits) -> NDArray[n
         None where there are no amino acids, so that every frame's own majority is to count.
     """
     natural = natural_hands(topology)
-    if not natural.any() or not np.isfinite(first.positions).all():
-        return natural if natural.any() else None
+    if not natural.any():
+        return None
+    first = trajectory.read(0, 1)
+    if not np.isfinite(first.positions).all():
+        return natural
     signs = handedness(first.positions[:1], topology, first.boxes).hands[0]
     parts, start = [], 0
     for template, _, count in topology.blocks():
@@ -324,13 +326,14 @@ def _system(top: str, changed: int, box: bytes | None) -> Any:
         return read_gromacs_system(top, box=cell).system
 
 
-def _energy(inputs: CheckInputs, settings: CheckSettings, first: Frames) -> tuple[EnergyFunction | None, str]:
+def _energy(inputs: CheckInputs, settings: CheckSettings) -> tuple[EnergyFunction | None, str]:
     """Energies from the topology's force field, tried on the first frame."""
     n_atoms = inputs.topology.n_atoms
     if settings.top is None or not settings.energy:
         return None, "not summed" if settings.top is not None else "no force field was given"
     if n_atoms > _LARGEST:
         return None, f"not summed, for more than {_LARGEST:,} atoms"
+    first = inputs.trajectory.read(0, 1)
     box = None if first.boxes is None else first.boxes[0]
     try:
         energies = energy_function(system_of_top(settings.top, box))

@@ -9,7 +9,16 @@ import numpy as np
 from msb.quality.findings import Finding
 from msb.quality.verdict import Verdict
 
-__all__ = ["KIND_TITLES", "counted", "described", "headline", "named_atoms", "with_unit"]
+__all__ = [
+    "KIND_TITLES",
+    "counted",
+    "described",
+    "headline",
+    "in_digits",
+    "kind_rows",
+    "named_atoms",
+    "with_unit",
+]
 
 #: What each kind of finding is called, and the unit of its value; the gravest first.
 KIND_TITLES: Mapping[str, tuple[str, str]] = {
@@ -79,3 +88,54 @@ def with_unit(finding: Finding) -> str:
     if not np.isfinite(finding.value):
         return "not finite"
     return f"{finding.value:.3g}{KIND_TITLES[finding.kind][1]}"
+
+
+def kind_rows(
+    verdict: Verdict,
+    allowed: float | Mapping[str, float] = 0.0,
+    sources: Mapping[str, str] | None = None,
+) -> list[tuple[tuple[str, ...], bool | None]]:
+    """Return the table of kinds: (kind, findings, a frame, frames, worst), and whether it is within the bar.
+
+    None stands for kinds that could not be judged.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        Of all frames.
+    allowed : float or mapping of kind to float
+        Findings a frame that are tolerated.
+    sources : mapping of str to str, optional
+        By what "stereocentres", "beads" and "energy" were judged, or why they were not.
+    """
+    failed, blind = verdict.failures(allowed), _unjudged(verdict, sources or {})
+    rows: list[tuple[tuple[str, ...], bool | None]] = []
+    for kind, (title, _) in KIND_TITLES.items():
+        if kind in blind:
+            rows.append(((title, "–", "–", "–", blind[kind]), None))
+            continue
+        count = verdict.by_kind[kind]
+        frames = sum(1 for found in verdict.by_frame.values() if found[kind])
+        worst = next(iter(verdict.worst(kind)), None)
+        told = "" if worst is None else f"frame {worst.frame}: {described(worst)}"
+        rate = in_digits(count / max(verdict.n_frames, 1))
+        rows.append(((title, f"{count:,}", rate, f"{frames:,}", told), kind not in failed))
+    return rows
+
+
+def _unjudged(verdict: Verdict, sources: Mapping[str, str]) -> dict[str, str]:
+    """Return the kinds that nothing was known to judge by, and what was lacking."""
+    known = verdict.statistics
+    lacking = {}
+    if "bead_deviation_max_nm" not in known:
+        lacking["bead"] = "no beads were given"
+    if "energy_per_atom" not in known:
+        lacking["energy"] = sources.get("energy", "no force field was given")
+    if not known.get("stereocentres_judged"):
+        lacking["hand"] = sources.get("stereocentres", "no stereocentre whose hand is known")
+    return {kind: text for kind, text in lacking.items() if not verdict.by_kind[kind]}
+
+
+def in_digits(value: float) -> str:
+    """Three digits, or all of them before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

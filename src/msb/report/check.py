@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 import msb
 from msb.quality import Verdict
-from msb.quality.words import KIND_TITLES, described, headline, named_atoms, with_unit
+from msb.quality.words import KIND_TITLES, headline, in_digits, kind_rows, named_atoms, with_unit
 from msb.report.check_figures import places, timeline
 from msb.report.page import Card, Page, Row, Section, Table
 
-__all__ = ["check_page", "kind_rows"]
+__all__ = ["check_page"]
 
 _UNGRADED = ("hand", "piercing", "nan")  # there is no more or less of it
 _NAMED = 6  # worst offenders of a kind
@@ -44,52 +44,6 @@ _STATISTICS = {
     "bead_deviation_max_nm": "largest distance of a bead, nm",
     "energy_per_atom": "mean energy, kJ/mol an atom",
 }
-
-
-def kind_rows(
-    verdict: Verdict,
-    allowed: float | Mapping[str, float] = 0.0,
-    sources: Mapping[str, str] | None = None,
-) -> list[tuple[tuple[str, ...], bool | None]]:
-    """Return the table of kinds: (kind, findings, a frame, frames, worst), and whether it is within the bar.
-
-    None stands for kinds that could not be judged.
-
-    Parameters
-    ----------
-    verdict : Verdict
-        Of all frames.
-    allowed : float or mapping of kind to float
-        Findings a frame that are tolerated.
-    sources : mapping of str to str, optional
-        By what "stereocentres", "beads" and "energy" were judged, or why they were not.
-    """
-    failed, blind = verdict.failures(allowed), _unjudged(verdict, sources or {})
-    rows: list[tuple[tuple[str, ...], bool | None]] = []
-    for kind, (title, _) in KIND_TITLES.items():
-        if kind in blind:
-            rows.append(((title, "–", "–", "–", blind[kind]), None))
-            continue
-        count = verdict.by_kind[kind]
-        frames = sum(1 for found in verdict.by_frame.values() if found[kind])
-        worst = next(iter(verdict.worst(kind)), None)
-        told = "" if worst is None else f"frame {worst.frame}: {described(worst)}"
-        rate = _number(count / max(verdict.n_frames, 1))
-        rows.append(((title, f"{count:,}", rate, f"{frames:,}", told), kind not in failed))
-    return rows
-
-
-def _unjudged(verdict: Verdict, sources: Mapping[str, str]) -> dict[str, str]:
-    """Return the kinds that nothing was known to judge by, and what was lacking."""
-    known = verdict.statistics
-    lacking = {}
-    if "bead_deviation_max_nm" not in known:
-        lacking["bead"] = "no beads were given"
-    if "energy_per_atom" not in known:
-        lacking["energy"] = sources.get("energy", "no force field was given")
-    if not known.get("stereocentres_judged"):
-        lacking["hand"] = sources.get("stereocentres", "no stereocentre whose hand is known")
-    return {kind: text for kind, text in lacking.items() if not verdict.by_kind[kind]}
 
 
 def check_page(
@@ -141,7 +95,7 @@ def _cards(verdict: Verdict, allowed: float | Mapping[str, float]) -> list[Card]
         Card("passed ✓" if passed else "failed ✗", "nothing past its bar" if passed else "past its bar"),
         Card(f"{verdict.n_frames:,}", "frames, every one looked through"),
         Card(f"{verdict.total:,}", "findings"),
-        Card(_number(verdict.total / max(verdict.n_frames, 1)), "findings a frame"),
+        Card(in_digits(verdict.total / max(verdict.n_frames, 1)), "findings a frame"),
         Card(f"{len(verdict.by_frame):,}", "frames with a finding"),
     ]
 
@@ -227,13 +181,9 @@ def _offenders(verdict: Verdict) -> Section:
 
 def _statistics(verdict: Verdict) -> Section:
     found = verdict.statistics
-    rows = [Row((text, _number(found[key]))) for key, text in _STATISTICS.items() if key in found]
+    rows = [Row((text, in_digits(found[key]))) for key, text in _STATISTICS.items() if key in found]
     return Section(
         "Plain numbers",
         "Whatever the thresholds; means over the frames, and the extremes of contacts and beads.",
         table=Table(("", ""), tuple(rows)),
     )
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
