@@ -48,3 +48,23 @@ def test_the_page(msb: Callable, short_sample: Path, tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written(refused: Callable, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     assert "file" in refused("demo", "-o", tmp_path / "file")
+
+
+def test_the_melt(msb: Callable, tmp_path: Path) -> None:
+    said = msb("demo", "--condensed", "--frames", "1", "--relax", "none", "-o", tmp_path / "melt", "--json")
+    assert said.code == 0, said.err
+    told = json.loads(said.out)
+    assert (told["frames"], told["atoms"]) == (1, 36 * 162)
+    assert told["how"] == "fragment, relax none, polish none, 568 K"
+    assert told["quality"]["counts"]["hand"] == 0
+    assert told["comparison"] is None  # one frame has no even and odd
+    page = (tmp_path / "melt" / "index.html").read_text(encoding="utf-8")
+    for title in ("Polystyrene melt", "In three dimensions", "What was found", "Do it by hand"):
+        assert title in page
+    assert not re.search(r"""(?:src|href)\s*=\s*["']https?:""", page)
+    atoms = open_trajectory(tmp_path / "melt" / "atoms.pdb", tmp_path / "melt" / "atoms.xtc")
+    assert (atoms.n_frames, atoms.n_atoms) == (1, 36 * 162)
+
+
+def test_the_melt_has_four_frames(refused: Callable, tmp_path: Path) -> None:
+    assert "--frames" in refused("demo", "--condensed", "--frames", "5", "-o", tmp_path / "melt")
