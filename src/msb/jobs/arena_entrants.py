@@ -23,8 +23,9 @@ from msb.io.frames import Frames
 from msb.io.writers import open_writer
 from msb.jobs.arena_finish import make_finisher
 from msb.jobs.arena_sets import Bout
+from msb.quality.contest import Cost
 
-__all__ = ["Cost", "Entrant", "enter"]
+__all__ = ["Entrant", "enter"]
 
 Floats = NDArray[np.float32]
 _ATOMS_AT_ONCE = 200_000  # frames times atoms of a chunk
@@ -58,29 +59,6 @@ class Entrant:
     polish: str = "thermal"
     seed: int = 0
     device: str = "cpu"
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one column of one entrant took.
-
-    Attributes
-    ----------
-    wall, cpu : float
-        Seconds for all frames, of this step and of those before it.
-    built : float
-        Seconds that the model took to be made or loaded.
-    peak_mb : float
-        Largest memory of the process so far, MB.
-    failures : int
-        Frames that relaxation or polish gave up on.
-    """
-
-    wall: float
-    cpu: float
-    built: float
-    peak_mb: float
-    failures: int = 0
 
 
 def enter(

@@ -8,25 +8,13 @@ import numpy as np
 
 import msb
 from msb.analysis.comparison import Compared
-from msb.jobs.arena import ArenaReport, Contender, Contest
 from msb.quality import KINDS, Verdict
+from msb.quality.contest import ArenaReport, Contender, Contest
+from msb.quality.words import KIND_TITLES
 from msb.report.arena_figures import heat_map, scored
 from msb.report.page import Card, Page, Row, Section, Table
 
 __all__ = ["arena_page", "told"]
-
-_KIND_NAMES = {
-    "nan": "not a number",
-    "broken": "broken molecule",
-    "bond": "bond",
-    "angle": "angle",
-    "clash": "clash",
-    "hand": "inverted centre",
-    "cis": "turned double bond",
-    "piercing": "ring piercing",
-    "bead": "bead off",
-    "energy": "energy",
-}
 
 
 def told(contest: Contest) -> list[str]:
@@ -176,7 +164,7 @@ def _findings(contest: Contest, prefix: str) -> Section:
         rates = [_count(verdict.counts[kind], contest) for kind in kinds]
         cells = (label, *rates, *(own[k] for k in kept), _count(verdict.total, contest))
         rows.append(Row(cells, verdict.passed()))
-    titles = [*(_KIND_NAMES.get(kind, kind) for kind in kinds), *(_FIGURES[k] for k in kept)]
+    titles = [*(KIND_TITLES[kind][0] for kind in kinds), *(_FIGURES[k] for k in kept)]
     return Section(
         f"{prefix}What is broken",
         "Findings of `msb check` a frame, by kind; kinds that nobody has are left out.",

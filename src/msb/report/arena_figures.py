@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from msb.analysis.comparison import Compared
-from msb.jobs.arena import Contender
+from msb.quality.contest import Contender
 from msb.report.style import SOFT, svg, themed
 
 __all__ = ["heat_map", "scored"]
