@@ -215,7 +215,7 @@ class Embedder:
         if not len(table):
             return None
         flat = _real(x)
-        bonds = self._bonds
+        bonds = self._middles
         points = np.concatenate(
             [self._ring_middles(flat).numpy(), (0.5 * (flat[bonds[:, 0]] + flat[bonds[:, 1]])).numpy()]
         ).astype(np.float64)
