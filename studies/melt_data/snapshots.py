@@ -63,14 +63,15 @@ def snapshots(folder: Path, every: float, segment: float, topology: Topology) ->
             number += 1
 
 
-def collect(system: System, run: Path, output: Path, every: float) -> int:
-    """Write the snapshots and the topology of a system; return how many there are."""
+def collect(system: System, run: Path, output: Path, every: float, skip: float = 0.0) -> int:
+    """Write the snapshots after the first `skip` ps, and the topology; return how many there are."""
     output.mkdir(parents=True, exist_ok=True)
     count, topology = 0, system.topology
     with open_writer(output / f"{system.name}.xtc", topology, PRECISION) as writer:
         for frames in snapshots(run, every, system.production.ps, topology):
-            writer.write(frames)
-            count += 1
+            if frames.times[0] > skip:
+                writer.write(frames)
+                count += 1
     atomic_write_text(output / f"{system.name}.top", topology_text(system))
     return count
 
@@ -81,10 +82,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run, as for simulate.py")
     parser.add_argument("--system", choices=sorted(SYSTEMS), default="sps568")
     parser.add_argument("--every", type=float, default=20.0, help="ps between snapshots (20)")
+    parser.add_argument("--skip", type=float, default=1000.0, help="first ps that are left out (1000)")
     parser.add_argument("--to", type=Path, default=HERE)
     args = parser.parse_args(arguments)
     system = SYSTEMS[args.system]
-    count = collect(system, args.out / system.name, args.to, args.every)
+    count = collect(system, args.out / system.name, args.to, args.every, args.skip)
     print(f"{args.to / system.name}.xtc: {count} snapshots, {args.every:g} ps apart")
     return 0
 
