@@ -6,7 +6,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ __all__ = ["BackmapOptions", "Backmapped", "backmap"]
 
 _CHUNK_BYTES = 64 * 2**20  # of atoms that are written at once by default
 _CHUNK_FRAMES = 64
+_PATIENCE = 20.0  # s; what was made longer ago is written
 
 
 @dataclass(frozen=True)
@@ -190,12 +190,16 @@ class _Run:
         """Make the frames that are not there yet; return how many."""
         first = self.writer.frames_done[0]
         made = self.coherent(first) if self.options.coherent else self.independent(first)
-        done = 0
-        while chunk := list(islice(made, self.chunk)):
-            self.ledger.add(chunk)
-            self.writer.write(self.frames(chunk))
-            done += len(chunk)
-            told(len(chunk))
+        done, chunk, since = 0, list[FrameMade](), time.perf_counter()
+        for frame in made:
+            chunk.append(frame)
+            last = first + done + len(chunk) == self.system.n_frames
+            if last or len(chunk) == self.chunk or time.perf_counter() - since > _PATIENCE:
+                self.ledger.add(chunk)
+                self.writer.write(self.frames(chunk))
+                done += len(chunk)
+                told(len(chunk))
+                chunk, since = [], time.perf_counter()
         return done
 
     @property
