@@ -32,6 +32,8 @@ def run_condensed(args: argparse.Namespace) -> int:
     int
         0
     """
+    import numpy as np
+
     from msb.io.trajectory import open_trajectory
     from msb.io.writers import open_writer
     from msb.jobs.backmap import BackmapOptions, backmap
@@ -67,6 +69,7 @@ def run_condensed(args: argparse.Namespace) -> int:
         beads.positions,
         reference.positions,
         generated.positions,
+        np.asarray(beads.boxes, dtype=np.float64),
         done.verdicts[0],
         comparison,
         done.relaxed[0],

@@ -37,6 +37,8 @@ class CondensedDemo:
         Given, nm.
     reference, generated : ndarray (F, N, 3)
         The simulation, and what was made of its beads, nm; molecules whole.
+    boxes : ndarray (F, 3, 3)
+        Row vectors, nm.
     verdict : Verdict
         Of the check.
     comparison : EnsembleComparison or None
@@ -54,6 +56,7 @@ class CondensedDemo:
     beads: Floats
     reference: Floats
     generated: Floats
+    boxes: Floats
     verdict: Verdict
     comparison: EnsembleComparison | None
     relaxed: Mapping[str, float]
@@ -152,9 +155,14 @@ def _viewer(demo: CondensedDemo) -> Viewer:
     bead_topology = demo.mapping.bead_topology()
     beads = np.isin(bead_topology.molecule_index, chosen)
     elements = np.asarray(demo.topology.elements)[atoms]
+    shifts = _shifts(demo, chosen)
+    atom_shifts = shifts[:, demo.topology.molecule_index[atoms]]
     data = viewer_data(
-        {"Simulation": demo.reference[:, atoms], "Backmapped": demo.generated[:, atoms]},
-        demo.beads[:, beads],
+        {
+            "Simulation": demo.reference[:, atoms] + atom_shifts,
+            "Backmapped": demo.generated[:, atoms] + atom_shifts,
+        },
+        demo.beads[:, beads] + shifts[:, bead_topology.molecule_index[beads]],
         [str(element) for element in elements],
         _renumbered(np.asarray(demo.topology.bonds), atoms),
         _renumbered(np.asarray(bead_topology.bonds), beads),
@@ -166,6 +174,14 @@ def _viewer(demo: CondensedDemo) -> Viewer:
         "the arrow keys to turn, the wheel to zoom, space to play.",
         data,
     )
+
+
+def _shifts(demo: CondensedDemo, chosen: list[int]) -> Floats:
+    """Box vectors (F, molecules, 3) that bring molecules next to the first chosen, by frame."""
+    owner = demo.mapping.bead_topology().molecule_index
+    beads = demo.beads.reshape(len(demo.beads), -1, int((owner == 0).sum()), 3)  # one kind of molecule
+    away = beads.mean(axis=2) - beads[:, chosen[0]].mean(axis=1)[:, None]
+    return np.asarray(-np.round(away @ np.linalg.inv(demo.boxes)) @ demo.boxes)
 
 
 def _renumbered(bonds: NDArray[np.integer], kept: NDArray[np.bool_]) -> NDArray[np.integer]:
