@@ -84,8 +84,8 @@ def condensed_page(demo: CondensedDemo, commands: Sequence[str]) -> Page:
     summary = (
         f"{told} of a melt of {count} chains of syndiotactic polystyrene, {topology.n_atoms:,} atoms seen as "
         f"{demo.mapping.n_beads} beads. The atoms are pieces cut from one other snapshot of the melt, chosen "
-        f"by the beads around them, then relaxed and polished in the force field while the beads are held "
-        f"({demo.how}). The simulation that the beads came from is the project's own."
+        f"by the beads around them; relaxation and polish hold the beads in place ({demo.how}). "
+        "The simulation that the beads came from is the project's own."
     )
     groups: list[Sequence[Section]] = [check_page(demo.verdict, "", {}).groups[0]]
     if demo.comparison is not None:
