@@ -260,13 +260,18 @@ def _lines(args: argparse.Namespace, ready: Prepared, done: Backmapped) -> list[
     how = [ready.maker.model.method, f"relax {ready.relax}", f"polish {ready.polish}"]
     if ready.temperature is not None:
         how.append(f"{ready.temperature:g} K")
-    lines.append(f"{', '.join(how)}, {done.seconds:.2g} s a frame, seed {args.seed}")
+    lines.append(f"{', '.join(how)}, {_seconds(done.seconds)} a frame, seed {args.seed}")
     for relaxed in filter(None, done.relaxed):
         lines.append(
             f"beads held to {relaxed['bead_rms_nm']:.4f} nm (at most {relaxed['bead_max_nm']:.4f}), "
             f"{relaxed['failed']:.0f} of {relaxed['frames']:.0f} frames failed to relax"
         )
     return [*lines, *ready.said]
+
+
+def _seconds(seconds: float) -> str:
+    """A duration to two digits, without an exponent."""
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
 
 
 def _judge(done: Backmapped) -> None:
