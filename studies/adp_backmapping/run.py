@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from msb.backmapper import Backmapper, load_model
 from msb.io.frames import Frames
 from msb.io.writers import open_writer
-from msb.jobs.backmap_trajectory import BackmapSettings, backmap_trajectory
+from msb.jobs.backmap.trajectory import BackmapSettings, backmap_trajectory
 
 HERE = Path(__file__).resolve().parent
 SETS = ("test", "hot", "hot_untold", "cg", "long")

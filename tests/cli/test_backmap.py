@@ -18,7 +18,7 @@ from msb.backmapper import build_model
 from msb.cli.main import main
 from msb.io import open_trajectory
 from msb.io.gromacs import read_gromacs
-from msb.jobs.library import read_snapshots
+from msb.jobs.backmap.library import read_snapshots
 from small_melt import Box, bead_rows, butane, chain, placed, write_box, write_gro
 
 MDP = """integrator = steep

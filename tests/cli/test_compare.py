@@ -36,7 +36,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _figures(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw in the tests that look at the page only: drawing takes longer than all the rest."""
-    monkeypatch.setattr("msb.jobs.compare_kinetics._SAMPLES", 4)
+    monkeypatch.setattr("msb.jobs.compare.kinetics._SAMPLES", 4)
     if request.node.name != "test_page_and_numbers":
         monkeypatch.setattr("msb.report.compare.overlays", lambda panels, labels: "<svg></svg>")
 

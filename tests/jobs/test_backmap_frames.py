@@ -15,11 +15,11 @@ from msb.cli.backmap import RELAXATIONS
 from msb.energy.protocols import POLISHES, PROTOCOLS
 from msb.errors import MsbError, MsbWarning, TrajectoryError
 from msb.io import Frames, open_trajectory, open_writer
-from msb.jobs import frame_pool
-from msb.jobs.backmap import BackmapOptions, backmap
-from msb.jobs.backmap_setup import Prepared, Request, prepare
-from msb.jobs.frame_maker import FrameMaker
-from msb.jobs.frame_task import FrameTask
+from msb.jobs.backmap import frame_pool
+from msb.jobs.backmap.frame_maker import FrameMaker
+from msb.jobs.backmap.frame_task import FrameTask
+from msb.jobs.backmap.run import BackmapOptions, backmap
+from msb.jobs.backmap.setup import Prepared, Request, prepare
 from small_melt import BOX, Box, butane, chain, wrapped, write_box
 
 N_FRAMES = 5

@@ -14,11 +14,11 @@ from msb.errors import ConfigError, FileFormatError, MappingError, MsbWarning, T
 from msb.io.atoms import AtomTable
 from msb.io.gromacs import read_gromacs
 from msb.io.trajectory import open_trajectory
-from msb.jobs.census import Kind, take_census
-from msb.jobs.chains import chain_of, period
-from msb.jobs.library import Library, read_snapshots
-from msb.jobs.stereochemistry import continued, hands_of_copies, resolve_hands
-from msb.jobs.system import System, resolve_system
+from msb.jobs.backmap.census import Kind, take_census
+from msb.jobs.backmap.chains import chain_of, period
+from msb.jobs.backmap.library import Library, read_snapshots
+from msb.jobs.backmap.stereochemistry import continued, hands_of_copies, resolve_hands
+from msb.jobs.backmap.system import System, resolve_system
 from small_melt import Box, Molecule, bead_rows, butane, chain, placed, write_box, write_gro
 
 

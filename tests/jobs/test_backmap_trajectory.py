@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from msb.errors import MappingError, MsbError, MsbWarning, TrajectoryError
 from msb.io import Frames, open_trajectory, open_writer
-from msb.jobs.backmap_trajectory import BackmapSettings, backmap_trajectory
+from msb.jobs.backmap.trajectory import BackmapSettings, backmap_trajectory
 
 from stub_backmapper import StubBackmapper, bead_frames
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msb.errors import TrajectoryError
-from msb.jobs.pieces import Pieces
+from msb.jobs.backmap.pieces import Pieces
 
 
 @given(st.data(), st.integers(1, 200), st.integers(1, 70))

@@ -17,8 +17,8 @@ from msb.core.topology import Topology
 from msb.energy.local import LocalRelaxer
 from msb.errors import ConfigError, EnergyError
 from msb.io import open_trajectory
-from msb.jobs.repair import RepairSettings, repair
-from msb.jobs.repair_regions import regions_of
+from msb.jobs.check.repair import RepairSettings, repair
+from msb.jobs.check.repair_regions import regions_of
 from msb.quality import Checker, Reference
 from planted_defects import clean, first_atom, planted, write_gro, write_top
 

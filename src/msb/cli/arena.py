@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     """Hold the arena, write the page and the numbers."""
     from msb.energy.protocols import PROTOCOLS
     from msb.io.atomic import atomic_write_json
-    from msb.jobs.arena import ArenaSettings, run_arena
+    from msb.jobs.arena.run import ArenaSettings, run_arena
     from msb.report.arena import arena_page, told
     from msb.report.page import write_page
 

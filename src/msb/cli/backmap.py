@@ -10,8 +10,8 @@ from msb.cli.output import progress_bar, report, say
 from msb.cli.parser import add_device, add_json, add_structure, natural, positive, whole
 
 if TYPE_CHECKING:
-    from msb.jobs.backmap import Backmapped
-    from msb.jobs.backmap_setup import Prepared
+    from msb.jobs.backmap.run import Backmapped
+    from msb.jobs.backmap.setup import Prepared
 
 __all__ = ["POLISHES", "RELAXATIONS", "add_parser", "run"]
 
@@ -152,9 +152,9 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Backmap and say what was written, how it was made, and what is wrong with it."""
-    from msb.jobs.backmap import BackmapOptions, backmap
-    from msb.jobs.backmap_setup import prepare
-    from msb.jobs.outputs import spare_inputs
+    from msb.jobs.backmap.outputs import spare_inputs
+    from msb.jobs.backmap.run import BackmapOptions, backmap
+    from msb.jobs.backmap.setup import prepare
 
     spare_inputs(args.output, *args.snapshots, args.top, *args.mapping)
     if args.top_out is not None:
@@ -178,7 +178,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _request(args: argparse.Namespace) -> Any:
-    from msb.jobs.backmap_setup import Request
+    from msb.jobs.backmap.setup import Request
 
     return Request(
         structure=args.structure,
@@ -224,7 +224,7 @@ def _options(words: Sequence[str]) -> dict[str, Any]:
 
 
 def _write_top(args: argparse.Namespace, ready: Prepared) -> None:
-    from msb.jobs.top_out import write_top
+    from msb.jobs.backmap.top_out import write_top
 
     write_top(args.top_out, args.top, ready.system.topology, ready.system.grown)
 

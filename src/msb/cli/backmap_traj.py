@@ -52,7 +52,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Backmap the trajectory and say what was written."""
     from msb.backmapper import load_model
-    from msb.jobs.backmap_trajectory import BackmapSettings, backmap_trajectory
+    from msb.jobs.backmap.trajectory import BackmapSettings, backmap_trajectory
     from msb.jobs.describe_model import model_identity
     from msb.quality.words import headline
 

@@ -12,7 +12,7 @@ from msb.cli.output import progress_bar, report, say
 from msb.cli.parser import add_device, add_json, add_structure, natural, positive, whole
 
 if TYPE_CHECKING:
-    from msb.jobs.check import CheckReport
+    from msb.jobs.check.run import CheckReport
 
 __all__ = ["add_parser", "run"]
 
@@ -80,7 +80,7 @@ def _add_repair(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check, repair if asked to, write page and numbers, and judge."""
     from msb.io.atomic import atomic_write_json
-    from msb.jobs.check import CheckSettings, allowance, check_files, limits_from
+    from msb.jobs.check.run import CheckSettings, allowance, check_files, limits_from
     from msb.quality.words import headline
 
     settings = CheckSettings(
@@ -109,8 +109,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _repaired(args: argparse.Namespace, settings: Any, advance: Any) -> CheckReport:
-    from msb.jobs.repair import RepairSettings
-    from msb.jobs.repair_files import repair_files
+    from msb.jobs.check.repair import RepairSettings
+    from msb.jobs.check.repair_files import repair_files
 
     how = RepairSettings(tries=args.tries, seed=args.seed)
     return repair_files(

@@ -12,7 +12,7 @@ from msb.cli.output import progress_bar, report, say
 from msb.cli.parser import add_json, positive, whole
 
 if TYPE_CHECKING:
-    from msb.jobs.compare import ComparisonReport
+    from msb.jobs.compare.run import ComparisonReport
 
 __all__ = ["add_parser", "run"]
 
@@ -56,7 +56,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Compare, write the page and the numbers, and judge."""
     from msb.io.atomic import atomic_write_json
-    from msb.jobs.compare import CompareSettings, compare_ensembles
+    from msb.jobs.compare.run import CompareSettings, compare_ensembles
     from msb.report.compare import verdict
 
     settings = CompareSettings(

@@ -47,8 +47,8 @@ def run(args: argparse.Namespace) -> int:
     from msb.data import sample
     from msb.io.bundle import read_bundle
     from msb.io.trajectory import open_trajectory
-    from msb.jobs.backmap_trajectory import BackmapSettings, backmap_trajectory
-    from msb.jobs.bead_input import open_beads
+    from msb.jobs.backmap.bead_input import open_beads
+    from msb.jobs.backmap.trajectory import BackmapSettings, backmap_trajectory
     from msb.report.demo import compare_with_reference, demo_page
     from msb.report.page import write_page
 

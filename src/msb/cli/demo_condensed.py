@@ -10,8 +10,8 @@ from msb.cli.output import progress_bar, report, say
 
 if TYPE_CHECKING:
     from msb.analysis.comparison import EnsembleComparison
-    from msb.jobs.backmap import Backmapped
-    from msb.jobs.backmap_setup import Prepared
+    from msb.jobs.backmap.run import Backmapped
+    from msb.jobs.backmap.setup import Prepared
 
 __all__ = ["run_condensed"]
 
@@ -36,8 +36,8 @@ def run_condensed(args: argparse.Namespace) -> int:
 
     from msb.io.trajectory import open_trajectory
     from msb.io.writers import open_writer
-    from msb.jobs.backmap import BackmapOptions, backmap
-    from msb.jobs.backmap_setup import prepare
+    from msb.jobs.backmap.run import BackmapOptions, backmap
+    from msb.jobs.backmap.setup import prepare
     from msb.report.condensed import CondensedDemo, condensed_page
     from msb.report.page import write_page
 
@@ -97,7 +97,7 @@ def _files() -> dict[str, Path]:
 
 
 def _request(args: argparse.Namespace, files: dict[str, Path], folder: Path) -> Any:
-    from msb.jobs.backmap_setup import Request
+    from msb.jobs.backmap.setup import Request
 
     raw = args.relax == "none"
     return Request(
@@ -118,7 +118,7 @@ def _request(args: argparse.Namespace, files: dict[str, Path], folder: Path) -> 
 def _comparison(folder: Path, top: Path, done: Backmapped) -> EnsembleComparison | None:
     if done.n_frames < _FEWEST:
         return None
-    from msb.jobs.compare import CompareSettings, compare_ensembles
+    from msb.jobs.compare.run import CompareSettings, compare_ensembles
 
     say("comparing with the simulation that the beads came from …")
     compared = compare_ensembles(

@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     """Count the frames and tell where the free energy is lowest."""
     import numpy as np
 
-    from msb.jobs.ensemble import read_series, surface_of
+    from msb.jobs.compare.ensemble import read_series, surface_of
     from msb.report.ensemble_figures import surface_figure
 
     series = read_series(args.structure, args.trajectory, args.features, args.timestep)

@@ -35,7 +35,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Estimate the models and tell the timescales."""
-    from msb.jobs.ensemble import markov_study, read_series
+    from msb.jobs.compare.ensemble import markov_study, read_series
     from msb.report.ensemble_figures import timescale_figure
 
     series = read_series(args.structure, args.trajectory, args.features, args.timestep)

@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     """Count the pairs and tell where they gather."""
     import numpy as np
 
-    from msb.jobs.ensemble import radial_functions
+    from msb.jobs.compare.ensemble import radial_functions
     from msb.report.ensemble_figures import radial_figure
 
     found = radial_functions(

@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     """Fit the components and tell their timescales."""
     import numpy as np
 
-    from msb.jobs.ensemble import independent_components, read_series
+    from msb.jobs.compare.ensemble import independent_components, read_series
     from msb.report.ensemble_figures import component_figure
 
     series = read_series(args.structure, args.trajectory, args.features, args.timestep)

@@ -9,7 +9,7 @@ from msb.energy.finisher import Finisher
 from msb.energy.gromacs import read_gromacs_system
 from msb.energy.protocols import Finish
 from msb.errors import EnergyError
-from msb.jobs.arena_sets import Bout
+from msb.jobs.arena.sets import Bout
 
 __all__ = ["force_field", "make_finisher"]
 

@@ -20,11 +20,11 @@ from msb.core.template import MoleculeTemplate
 from msb.core.topology import Topology
 from msb.errors import MappingError, MsbWarning
 from msb.io.trajectory import Trajectory, open_trajectory
-from msb.jobs.census import Census, Kind, Odd, take_census
-from msb.jobs.chains import chain_of
-from msb.jobs.filling import Filling, filling_of
-from msb.jobs.library import Library, bead_kind
-from msb.jobs.stereochemistry import continued, resolve_hands
+from msb.jobs.backmap.census import Census, Kind, Odd, take_census
+from msb.jobs.backmap.chains import chain_of
+from msb.jobs.backmap.filling import Filling, filling_of
+from msb.jobs.backmap.library import Library, bead_kind
+from msb.jobs.backmap.stereochemistry import continued, resolve_hands
 
 __all__ = ["System", "Unplaced", "resolve_system"]
 
@@ -181,7 +181,7 @@ def resolve_system(
     solvent : {"drop", "keep", "fill"}
         What becomes of solvent beads and ions: left out, written as they are, or filled with molecules.
     tacticity : str, optional
-        See `msb.jobs.stereochemistry.resolve_hands`.
+        See `msb.jobs.backmap.stereochemistry.resolve_hands`.
     hands : {"needed", "known", "free"}
         Whether the hands of stereocentres must all be known from the library or `tacticity`, are wanted where
         they are known, or are left to the model.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from msb.io.atomic import atomic_write_json
-from msb.jobs.frame_maker import FrameMade
+from msb.jobs.backmap.frame_maker import FrameMade
 from msb.quality import Examination, Finding
 
 __all__ = ["Ledger"]

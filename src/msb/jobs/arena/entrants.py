@@ -21,8 +21,8 @@ from msb.energy.finisher import Finisher
 from msb.errors import MsbError
 from msb.io.frames import Frames
 from msb.io.writers import open_writer
-from msb.jobs.arena_finish import make_finisher
-from msb.jobs.arena_sets import Bout
+from msb.jobs.arena.finish import make_finisher
+from msb.jobs.arena.sets import Bout
 from msb.quality.contest import Cost
 
 __all__ = ["Entrant", "enter"]

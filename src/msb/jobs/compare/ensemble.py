@@ -15,8 +15,8 @@ from msb.core.box import make_whole
 from msb.core.topology import Topology
 from msb.errors import ConfigError, TrajectoryError
 from msb.io.trajectory import Trajectory, open_trajectory
-from msb.jobs.compare_features import FeatureSet, resolve_features
-from msb.jobs.compare_inputs import topology_of
+from msb.jobs.compare.features import FeatureSet, resolve_features
+from msb.jobs.compare.inputs import topology_of
 
 __all__ = [
     "FeatureSeries",

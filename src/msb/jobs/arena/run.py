@@ -17,9 +17,9 @@ from msb.errors import ConfigError, MsbError, MsbWarning
 from msb.io.frames import Frames
 from msb.io.trajectory import open_trajectory
 from msb.io.writers import open_writer
-from msb.jobs.arena_entrants import Entrant, enter
-from msb.jobs.arena_sets import Bout, bouts
-from msb.jobs.compare import CompareSettings, compare_ensembles
+from msb.jobs.arena.entrants import Entrant, enter
+from msb.jobs.arena.sets import Bout, bouts
+from msb.jobs.compare.run import CompareSettings, compare_ensembles
 from msb.quality import Checker, Verdict
 from msb.quality.contest import ArenaReport, Contender, Contest, Cost
 

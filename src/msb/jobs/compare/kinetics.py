@@ -20,7 +20,7 @@ from msb.analysis.comparison import KineticComparison
 from msb.analysis.kinetics import EnsembleKinetics, compare
 from msb.errors import ConfigError, TrajectoryError
 from msb.io.trajectory import Trajectory
-from msb.jobs.compare_features import FeatureSet, resolve_features
+from msb.jobs.compare.features import FeatureSet, resolve_features
 
 __all__ = ["KineticPlan", "compare_kinetics", "plan_kinetics"]
 

@@ -14,8 +14,8 @@ from itertools import islice
 from multiprocessing import get_context
 
 from msb.errors import MsbError, MsbWarning
-from msb.jobs.frame_maker import FrameMade, FrameMaker
-from msb.jobs.frame_task import FrameTask
+from msb.jobs.backmap.frame_maker import FrameMade, FrameMaker
+from msb.jobs.backmap.frame_task import FrameTask
 
 __all__ = ["cores", "frames_made", "one_thread"]
 

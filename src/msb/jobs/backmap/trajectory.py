@@ -14,10 +14,10 @@ from msb.backmapper import Backmapper
 from msb.io.atomic import file_sha256
 from msb.io.frames import Frames
 from msb.io.segments import SegmentedWriter
-from msb.jobs.bead_input import BeadInput, open_beads
-from msb.jobs.check_output import OutputCheck, checker_of_model
-from msb.jobs.outputs import Told, follow, sample_paths, spare_inputs
-from msb.jobs.pieces import Pieces
+from msb.jobs.backmap.bead_input import BeadInput, open_beads
+from msb.jobs.backmap.outputs import Told, follow, sample_paths, spare_inputs
+from msb.jobs.backmap.pieces import Pieces
+from msb.jobs.check.output import OutputCheck, checker_of_model
 from msb.quality import Verdict
 
 __all__ = ["BackmapResult", "BackmapSettings", "backmap_trajectory"]
@@ -98,7 +98,8 @@ def backmap_trajectory(
     Raises
     ------
     MappingError, TrajectoryError
-        The beads do not fit the model (see :func:`msb.jobs.bead_input.open_beads`), or a file cannot be read.
+        The beads do not fit the model (see :func:`msb.jobs.backmap.bead_input.open_beads`), or a file
+        cannot be read.
     MsbError
         The output cannot be written; what was complete stays and is taken up with `resume`.
     """

@@ -25,7 +25,7 @@ from msb.io.configuration import StrictModel, read_yaml
 from msb.io.frames import Frames
 from msb.io.mapping_files import read_mapping
 from msb.io.trajectory import open_trajectory
-from msb.jobs.compare_inputs import topology_of
+from msb.jobs.compare.inputs import topology_of
 
 __all__ = ["ArenaData", "ArenaTest", "Bout", "arena_names", "bouts", "load_arena"]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from msb.core.box import make_whole, minimum_image
 from msb.core.template import MoleculeTemplate
 from msb.core.topology import Topology
-from msb.jobs.repair_regions import Region
+from msb.jobs.check.repair_regions import Region
 
 __all__ = ["bonded", "prepared"]
 

@@ -15,7 +15,7 @@ from msb.energy import Energy, peptide_system
 from msb.errors import ConfigError, EnergyError
 from msb.io.frames import Frames
 from msb.io.gromacs import read_gromacs
-from msb.jobs.compare_measures import Energies, Measure, PairMeasure
+from msb.jobs.compare.measures import Energies, Measure, PairMeasure
 
 __all__ = ["energy_measures"]
 

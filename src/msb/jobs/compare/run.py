@@ -20,10 +20,10 @@ from msb.analysis.comparison import (
 )
 from msb.core.topology import Topology
 from msb.errors import ConfigError
-from msb.jobs.compare_energies import energy_measures
-from msb.jobs.compare_inputs import Ensemble, open_ensembles, topology_of
-from msb.jobs.compare_kinetics import KineticPlan, compare_kinetics, plan_kinetics
-from msb.jobs.compare_measures import Counted, Measure, internal_measures
+from msb.jobs.compare.energies import energy_measures
+from msb.jobs.compare.inputs import Ensemble, open_ensembles, topology_of
+from msb.jobs.compare.kinetics import KineticPlan, compare_kinetics, plan_kinetics
+from msb.jobs.compare.measures import Counted, Measure, internal_measures
 
 __all__ = ["CompareSettings", "ComparisonReport", "compare_ensembles"]
 

@@ -13,8 +13,8 @@ from msb.backmapper import Backmapper
 from msb.core.mapping import Mapping
 from msb.energy.local import LocalRelaxer
 from msb.energy.systems import system_from_xml
-from msb.jobs.frame_task import FrameTask
-from msb.jobs.repair import Repaired, RepairSettings, repair
+from msb.jobs.backmap.frame_task import FrameTask
+from msb.jobs.check.repair import Repaired, RepairSettings, repair
 from msb.quality import Checker, Finding
 
 __all__ = ["Mender"]
@@ -47,7 +47,7 @@ class Mender:
         findings: Sequence[Finding],
         seed: int,
     ) -> Repaired:
-        """Repair one frame; see `msb.jobs.repair.repair`."""
+        """Repair one frame; see `msb.jobs.check.repair.repair`."""
         if self.force_field is not None and self._relaxer is None:
             self._relaxer = LocalRelaxer(system_from_xml(self.force_field), _weights(model.mapping))
         return repair(

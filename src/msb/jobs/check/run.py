@@ -19,7 +19,7 @@ from msb.core.topology import Topology
 from msb.energy import read_gromacs_system
 from msb.errors import ConfigError, MsbError, MsbWarning
 from msb.io.trajectory import Trajectory
-from msb.jobs.check_inputs import CheckInputs, open_inputs
+from msb.jobs.check.inputs import CheckInputs, open_inputs
 from msb.quality import KINDS, Checker, Limits, Reference, Verdict
 from msb.quality.amino_acids import natural_hands
 from msb.quality.energies import EnergyFunction, energy_function
@@ -140,7 +140,7 @@ def check_files(
     Raises
     ------
     MsbError
-        As :func:`msb.jobs.check_inputs.open_inputs`.
+        As :func:`msb.jobs.check.inputs.open_inputs`.
     """
     settings = settings or CheckSettings()
     inputs = open_files(structure, trajectory, settings)
@@ -166,7 +166,7 @@ def check_files(
 
 
 def open_files(structure: str | Path, trajectory: str | Path | None, settings: CheckSettings) -> CheckInputs:
-    """Open what the settings name; see :func:`msb.jobs.check_inputs.open_inputs`."""
+    """Open what the settings name; see :func:`msb.jobs.check.inputs.open_inputs`."""
     return open_inputs(
         structure,
         trajectory,

@@ -16,8 +16,8 @@ from msb.energy.replicate import split_system, system_of
 from msb.energy.systems import system_from_xml
 from msb.errors import EnergyError
 from msb.io.gromacs import GromacsTopology
-from msb.jobs.system import System
-from msb.jobs.top_out import write_top
+from msb.jobs.backmap.system import System
+from msb.jobs.backmap.top_out import write_top
 
 __all__ = ["force_field_of"]
 

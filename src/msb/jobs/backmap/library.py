@@ -22,8 +22,8 @@ from msb.errors import MappingError, TopologyError
 from msb.io.gromacs import GromacsTopology
 from msb.io.mapping_files import read_mapping
 from msb.io.trajectory import open_trajectory
-from msb.jobs.census import Kind, take_census
-from msb.jobs.stereochemistry import hands_of_copies
+from msb.jobs.backmap.census import Kind, take_census
+from msb.jobs.backmap.stereochemistry import hands_of_copies
 
 __all__ = ["Library", "atom_kind", "bead_kind", "mapping_files", "read_snapshots"]
 
@@ -43,7 +43,7 @@ class Library:
     expected : tuple of int
         Their order in the system, where a topology file says it.
     hands : dict of MoleculeTemplate to int8 array or None
-        Hands that all known copies have; see `msb.jobs.stereochemistry.hands_of_copies`.
+        Hands that all known copies have; see `msb.jobs.backmap.stereochemistry.hands_of_copies`.
     """
 
     molecules: tuple[tuple[MoleculeTemplate, MappingTemplate], ...]

@@ -15,13 +15,13 @@ from msb.errors import ConfigError
 from msb.io.atomic import file_sha256
 from msb.io.gromacs import GromacsTopology, read_gromacs
 from msb.io.mapping_files import mapping_format
-from msb.jobs.check_output import checker_of_model
+from msb.jobs.backmap.force_field import force_field_of
+from msb.jobs.backmap.frame_maker import FrameMaker
+from msb.jobs.backmap.library import Library, mapping_files, read_snapshots
+from msb.jobs.backmap.mender import Mender
+from msb.jobs.backmap.system import Solvent, System, Unknown, resolve_system
+from msb.jobs.check.output import checker_of_model
 from msb.jobs.describe_model import model_identity
-from msb.jobs.force_field import force_field_of
-from msb.jobs.frame_maker import FrameMaker
-from msb.jobs.library import Library, mapping_files, read_snapshots
-from msb.jobs.mender import Mender
-from msb.jobs.system import Solvent, System, Unknown, resolve_system
 from msb.quality import Checker, Limits, Reference
 
 __all__ = ["Prepared", "Request", "prepare"]

@@ -15,12 +15,12 @@ from msb.errors import MsbWarning
 from msb.io.atomic import file_sha256
 from msb.io.frames import Frames
 from msb.io.segments import SegmentedWriter
-from msb.jobs.examinations import Ledger
-from msb.jobs.frame_maker import FrameMade, FrameMaker
-from msb.jobs.frame_pool import frames_made
-from msb.jobs.frame_task import FrameTask, Placed
-from msb.jobs.outputs import Told, follow, sample_paths, spare_inputs
-from msb.jobs.system import System
+from msb.jobs.backmap.examinations import Ledger
+from msb.jobs.backmap.frame_maker import FrameMade, FrameMaker
+from msb.jobs.backmap.frame_pool import frames_made
+from msb.jobs.backmap.frame_task import FrameTask, Placed
+from msb.jobs.backmap.outputs import Told, follow, sample_paths, spare_inputs
+from msb.jobs.backmap.system import System
 from msb.quality import Verdict
 
 __all__ = ["BackmapOptions", "Backmapped", "backmap"]
@@ -100,7 +100,7 @@ def backmap(
     Parameters
     ----------
     system : System
-        See `msb.jobs.system.resolve_system`.
+        See `msb.jobs.backmap.system.resolve_system`.
     maker : FrameMaker
         With the model of that system.
     output : path

@@ -15,8 +15,8 @@ from msb.core.mapping import Mapping
 from msb.core.topology import Topology
 from msb.energy.local import LocalRelaxer
 from msb.errors import ConfigError
-from msb.jobs.repair_moves import bonded, prepared
-from msb.jobs.repair_regions import Region, regions_of
+from msb.jobs.check.repair_moves import bonded, prepared
+from msb.jobs.check.repair_regions import Region, regions_of
 from msb.quality import Checker, Finding
 
 __all__ = ["RepairSettings", "Repaired", "repair"]

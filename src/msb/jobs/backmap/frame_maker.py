@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from msb.backmapper import Backmapper
 from msb.core.box import make_whole, minimum_image
 from msb.energy.finisher import Finisher
-from msb.jobs.frame_task import FrameTask, Placed
-from msb.jobs.mender import Mender
+from msb.jobs.backmap.frame_task import FrameTask, Placed
+from msb.jobs.backmap.mender import Mender
 from msb.quality import Checker, Examination
 
 __all__ = ["FrameMade", "FrameMaker"]

@@ -17,7 +17,9 @@ from msb.energy.local import LocalRelaxer
 from msb.errors import ConfigError, TrajectoryError
 from msb.io.frames import Frames
 from msb.io.writers import open_writer
-from msb.jobs.check import (
+from msb.jobs.check.inputs import CheckInputs
+from msb.jobs.check.repair import Repaired, RepairSettings, repair
+from msb.jobs.check.run import (
     KEPT,
     WORST,
     CheckReport,
@@ -27,8 +29,6 @@ from msb.jobs.check import (
     open_files,
     system_of_top,
 )
-from msb.jobs.check_inputs import CheckInputs
-from msb.jobs.repair import Repaired, RepairSettings, repair
 from msb.quality import Checker, Verdict
 from msb.quality.words import described, headline
 
@@ -55,7 +55,7 @@ def repair_files(
     Parameters
     ----------
     structure, trajectory : path
-        As :func:`msb.jobs.check.check_files`.
+        As :func:`msb.jobs.check.run.check_files`.
     output : path
         Structure or trajectory, by extension.
     settings : CheckSettings

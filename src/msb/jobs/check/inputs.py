@@ -17,7 +17,7 @@ from msb.io.atoms import AtomTable
 from msb.io.frames import Frames
 from msb.io.topology_files import read_topology
 from msb.io.trajectory import Trajectory, open_trajectory
-from msb.jobs.check_bonds import by_majority, by_names
+from msb.jobs.check.bonds import by_majority, by_names
 from msb.jobs.map_trajectory import mapping_of
 
 __all__ = ["BeadFrames", "CheckInputs", "open_inputs", "same_atoms"]
