@@ -28,7 +28,7 @@ from msb.backmapper import load_model
 from msb.data.samples import sample
 from msb.io.trajectory import open_trajectory
 from msb.io.writers import open_writer
-from msb.jobs.backmap_trajectory import BackmapSettings, backmap_trajectory
+from msb.jobs.backmap.trajectory import BackmapSettings, backmap_trajectory
 from msb.nn.voxel_networks import VoxelDecoder
 
 SEGMENTS = 64

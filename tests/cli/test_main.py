@@ -44,7 +44,7 @@ def test_every_command_has_help(msb: Callable, command: str) -> None:
     ("words", "sentence"),
     [
         (["bakmap-traj"], "there is no command 'bakmap-traj'; did you mean 'backmap-traj'?"),
-        (["xyzzy"], "there is no command 'xyzzy'; there are: backmap-traj, map, "),
+        (["xyzzy"], "there is no command 'xyzzy'; there are: backmap, backmap-traj, map, "),
         (["info"], "the following arguments are required: MODEL (see `msb info --help`)"),
         (["info", "a", "--jsn"], "unrecognized arguments: --jsn"),
         (["backmap-traj", "a", "-m", "b", "-o", "c", "--chunk", "0"], "'0' must be 1 or more"),

@@ -91,7 +91,7 @@ def templates(draw: st.DrawFn) -> MappingTemplate:
         residue_numbers=draw(st.lists(st.integers(-3, 9), min_size=residues, max_size=residues, unique=True)),
     )
     cut = draw(st.integers(1, n - 1))
-    share = draw(st.floats(0, 1))
+    share = draw(st.floats(0, 1 if cut < n - 1 else 0.9))  # the last bead keeps some weight
     groups = [
         BeadGroup("B 1", tuple(range(cut + 1)), "x", (None,) * cut + (share,), tuple(range(1, cut + 2))),
         BeadGroup("#2", tuple(range(cut, n)), "on", owns=draw(st.sampled_from([(), (0,), (cut,)]))),
