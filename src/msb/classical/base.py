@@ -115,9 +115,9 @@ class FrameMethod:
         """The inverse of :meth:`plain` and :meth:`arrays`."""
 
     @classmethod
-    def from_data(cls, config: Any, data: PairedData, frames: int) -> Self:
-        """A model of a training split, from so many of its frames, evenly in time."""
-        model = cls(
+    def of_training(cls, config: Any, data: PairedData) -> Self:
+        """A model of a training split's system that has learned nothing yet."""
+        return cls(
             config.name,
             data.topology,
             data.mapping,
@@ -126,6 +126,24 @@ class FrameMethod:
             data.hashes,
             data.force_field,
         )
+
+    @classmethod
+    def of_options(
+        cls,
+        topology: Topology,
+        mapping: Mapping,
+        name: str,
+        temperature: float | None,
+        options: dict[str, Any],
+    ) -> Self:
+        """A model of a system that has learned nothing yet, with a method's own options."""
+        kelvin = float("nan") if temperature is None else float(temperature)
+        return cls(name, topology, mapping, kelvin, {"method": cls.method, "name": name, **options})
+
+    @classmethod
+    def from_data(cls, config: Any, data: PairedData, frames: int) -> Self:
+        """A model of a training split, from so many of its frames, evenly in time."""
+        model = cls.of_training(config, data)
         model.learn(snapshots_of(data, frames))
         return model
 
@@ -141,9 +159,8 @@ class FrameMethod:
     ) -> Self:
         """A model that learned from snapshots, for a system; see :func:`msb.backmapper.build_model`."""
         known = needed(source, cls.method)
-        kelvin = float("nan") if temperature is None else float(temperature)
-        settings = {"method": cls.method, "name": name, **options}
-        model = cls(name, known.topology, known.mapping, kelvin, settings, dict(known.hashes))
+        model = cls.of_options(known.topology, known.mapping, name, temperature, options)
+        model.hashes = dict(known.hashes)
         model.learn(known)
         return model.onto(topology, mapping)
 

@@ -294,9 +294,8 @@ def build(
     whose rules are used.
     """
     parsed = GeometricOptions.parse(options, "geometric")
-    kelvin = float("nan") if temperature is None else float(temperature)
-    settings = {"method": "geometric", "name": name, **parsed.model_dump(mode="json")}
-    model = GeometricBackmapper(name, topology, mapping, kelvin, settings)
+    plain = parsed.model_dump(mode="json")
+    model = GeometricBackmapper.of_options(topology, mapping, name, temperature, plain)
     model.rules = read_placement(parsed.placement)
     model.hands = hands_of(source, topology)
     return model
@@ -313,11 +312,7 @@ def train(
 ) -> GeometricBackmapper:
     """Take the molecule and its hands from the training split."""
     data = load_paired(config.data, base)
-    settings = config.model_dump(mode="json")
-    model = GeometricBackmapper(
-        *(config.name, data.topology, data.mapping, config.data.temperature, settings),
-        *(data.hashes, data.force_field),
-    )
+    model = GeometricBackmapper.of_training(config, data)
     model.rules = read_placement([base / entry for entry in config.placement])
     model.hands = majority(data.part("train")[0], data.topology)
     return model

@@ -174,9 +174,8 @@ def build(
 ) -> RandomBackmapper:
     """Random placement for a system; no snapshot is needed, and only hands are taken from those given."""
     parsed = RandomOptions.parse(options, "random")
-    kelvin = float("nan") if temperature is None else float(temperature)
-    settings = {"method": "random", "name": name, **parsed.model_dump(mode="json")}
-    model = RandomBackmapper(name, topology, mapping, kelvin, settings)
+    plain = parsed.model_dump(mode="json")
+    model = RandomBackmapper.of_options(topology, mapping, name, temperature, plain)
     model.hands = hands_of(source, topology)
     return model
 
@@ -192,9 +191,6 @@ def train(
 ) -> RandomBackmapper:
     """Take the molecule and its hands from the training split."""
     data = load_paired(config.data, base)
-    model = RandomBackmapper(
-        *(config.name, data.topology, data.mapping, config.data.temperature),
-        *(config.model_dump(mode="json"), data.hashes, data.force_field),
-    )
+    model = RandomBackmapper.of_training(config, data)
     model.hands = majority(data.part("train")[0], data.topology)
     return model
