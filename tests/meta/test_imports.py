@@ -18,6 +18,7 @@ FLOORS = {
     "train": 3,
     "data": 3,
     "backmapper": 3,
+    "frame_method": 3,
     "temporal": 4,
     "backmap": 4,
     "image": 4,
@@ -30,7 +31,7 @@ FLOORS = {
     "cli": 6,
     "__main__": 7,
 }
-SIDEWAYS = {("nn", "core"), ("backmapper", "data")}
+SIDEWAYS = {("nn", "core"), ("backmapper", "data"), ("frame_method", "data")}
 
 
 def part(module: str) -> str:

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from msb.classical.base import FrameMethod, Request
 from msb.classical.config import FragmentConfig, FragmentOptions
 from msb.classical.fragment_choice import Chooser
 from msb.classical.fragment_library import FragmentLibrary, restored
@@ -19,6 +18,7 @@ from msb.core.mapping import Mapping
 from msb.core.topology import Topology
 from msb.data.paired import load_paired
 from msb.data.snapshots import Snapshots
+from msb.frame_method import FrameMethod, Request
 
 __all__ = ["FragmentBackmapper", "build", "train"]
 
@@ -45,7 +45,7 @@ class FragmentBackmapper(FrameMethod):
         return replace(self, settings={**self.settings, "best": best}, _chooser=None)
 
     def place(self, request: Request) -> Array:
-        """Atoms (F, N, 3) of frames, on their beads; see :class:`msb.classical.base.FrameMethod`."""
+        """Atoms (F, N, 3) of frames, on their beads; see :class:`msb.frame_method.FrameMethod`."""
         chooser = self._made()
         placed = np.stack([chooser.frame(request[f : f + 1]) for f in range(len(request.beads))])
         moved: Array = self.mapping.project(placed, request.beads).positions

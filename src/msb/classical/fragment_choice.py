@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from msb.classical.base import Request
 from msb.classical.config import FragmentOptions
 from msb.classical.fragment_overlaps import Overlaps, Surroundings
 from msb.classical.fragment_plan import Kind, Plan
 from msb.core.geometry import rotations_from_uniform
 from msb.core.noise import uniform
 from msb.core.topology import Topology
+from msb.frame_method import Request
 
 __all__ = ["Chooser"]
 

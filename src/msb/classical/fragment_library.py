@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from msb.classical.fragment_search import Entries
 from msb.core.fragments import LEVELS, Unit, UnitKind, units_of
 from msb.core.mapping_template import MappingTemplate
-from msb.core.template import MoleculeTemplate
+from msb.core.template import MoleculeTemplate, same_atoms
 from msb.data.snapshots import Snapshots
 
-__all__ = ["FragmentLibrary", "KnownMolecule", "Wanted", "context", "restored", "same_atoms"]
+__all__ = ["FragmentLibrary", "KnownMolecule", "Wanted", "context", "restored"]
 
 _ENOUGH = 32  # entries with which a finer likeness is preferred to more entries
 
@@ -203,12 +203,6 @@ def _pieces(
         flip = np.array([mirror, 1, 1], dtype=np.float32)
         pieces.append((atoms[fits] * flip, beads[fits] * flip, halo[fits] * flip))
     return pieces
-
-
-def same_atoms(one: MoleculeTemplate, other: MoleculeTemplate) -> bool:
-    """Whether two molecules have the same atoms and bonds, whatever their force fields say."""
-    same = (one.elements, one.atom_names) == (other.elements, other.atom_names)
-    return one is other or (same and np.array_equal(one.bonds, other.bonds))
 
 
 def _first_sign(own: Signs, near: Signs) -> int:

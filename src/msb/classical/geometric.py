@@ -20,7 +20,6 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from msb.classical.base import FrameMethod, Request
 from msb.classical.config import GeometricConfig, GeometricOptions
 from msb.classical.embedding import Embedder, Schedule
 from msb.classical.modifiers import (
@@ -39,6 +38,7 @@ from msb.core.topology import Topology
 from msb.data.paired import load_paired
 from msb.data.snapshots import Snapshots
 from msb.errors import MappingError
+from msb.frame_method import FrameMethod, Request
 from msb.io.mapping_formats.placement import PlacementRule, read_placement
 
 __all__ = ["GeometricBackmapper", "build", "train"]

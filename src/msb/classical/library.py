@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from msb.classical.base import FrameMethod, Request, known_blocks
 from msb.classical.config import LibraryConfig, LibraryOptions
 from msb.core.geometry import kabsch
 from msb.core.internal import InternalCoordinates
@@ -24,6 +23,7 @@ from msb.core.template import MoleculeTemplate
 from msb.core.topology import Topology
 from msb.data.paired import load_paired
 from msb.data.snapshots import Snapshots
+from msb.frame_method import FrameMethod, Request, known_blocks
 
 __all__ = ["LibraryBackmapper", "Shelf", "build", "train"]
 
@@ -98,7 +98,7 @@ class LibraryBackmapper(FrameMethod):
     shelves: list[Shelf] = field(default_factory=list)
 
     def place(self, request: Request) -> Array:
-        """Library molecules laid onto frames of beads; see :class:`msb.classical.base.FrameMethod`."""
+        """Library molecules laid onto frames of beads; see :class:`msb.frame_method.FrameMethod`."""
         beads = torch.from_numpy(request.beads)
         placed = []
         for block, shelf in zip(self.mapping.blocks, self.shelves, strict=True):

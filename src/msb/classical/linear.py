@@ -11,18 +11,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from msb.classical.base import FrameMethod, Request
 from msb.classical.config import LinearConfig, LinearOptions
-from msb.classical.fragment_library import FragmentLibrary, Wanted, same_atoms
+from msb.classical.fragment_library import FragmentLibrary, Wanted
 from msb.classical.fragment_plan import Plan, plan
 from msb.classical.fragment_search import Entries
 from msb.core.features import LinearMean, choose_frame
 from msb.core.fragments import LEVELS, UnitKind
 from msb.core.mapping import Mapping
-from msb.core.template import MoleculeTemplate
+from msb.core.template import MoleculeTemplate, same_atoms
 from msb.core.topology import Topology
 from msb.data.paired import load_paired
 from msb.data.snapshots import Snapshots
+from msb.frame_method import FrameMethod, Request
 
 __all__ = ["LinearBackmapper", "Means", "Regression", "build", "train"]
 
@@ -123,7 +123,7 @@ class LinearBackmapper(FrameMethod):
     _plan: Plan | None = field(default=None, repr=False)
 
     def place(self, request: Request) -> Array:
-        """Conditional means (F, N, 3) of frames of beads; see :class:`msb.classical.base.FrameMethod`."""
+        """Conditional means (F, N, 3) of frames of beads; see :class:`msb.frame_method.FrameMethod`."""
         found = np.empty((len(request.beads), self.topology.n_atoms, 3), dtype=np.float32)
         for kind in self._made().kinds:
             flip = np.concatenate([kind.signs, np.ones_like(kind.signs), np.ones_like(kind.signs)], axis=2)

@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from msb.classical.base import FrameMethod, Request
 from msb.classical.config import RandomConfig, RandomOptions
 from msb.classical.equilibrium import equilibrium_geometry
 from msb.classical.geometric import checked_hands, hands_of, majority
@@ -28,6 +27,7 @@ from msb.core.template import MoleculeTemplate
 from msb.core.topology import Topology
 from msb.data.paired import load_paired
 from msb.data.snapshots import Snapshots
+from msb.frame_method import FrameMethod, Request
 
 __all__ = ["RandomBackmapper", "build", "train"]
 

@@ -18,7 +18,7 @@ from msb.core.elements import NO_ELEMENT, STANDARD_MASSES, guess_element
 from msb.core.graph import SpanningTree, spanning_tree
 from msb.errors import TopologyError
 
-__all__ = ["Interaction", "MoleculeTemplate"]
+__all__ = ["Interaction", "MoleculeTemplate", "same_atoms"]
 
 _PER_ATOM = ("atom_types", "elements", "masses", "charges", "residue_index")
 
@@ -284,3 +284,9 @@ class MoleculeTemplate(BondedStructure):
             raise TopologyError(f"this is not a molecule template: missing or unknown keys {odd}")
         entries = tuple(Interaction(k, tuple(a), f, tuple(p)) for k, a, f, p in plain["interactions"])
         return cls(**{**plain, "interactions": entries})
+
+
+def same_atoms(one: MoleculeTemplate, other: MoleculeTemplate) -> bool:
+    """Whether two molecules have the same atoms and bonds, whatever their force fields say."""
+    same = (one.elements, one.atom_names) == (other.elements, other.atom_names)
+    return one is other or (same and np.array_equal(one.bonds, other.bonds))

@@ -1,4 +1,4 @@
-"""What the frame-by-frame methods share: shapes, checks, and the bundle."""
+"""What the methods that place each frame by itself share: shapes, checks, and the bundle."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import Any, ClassVar, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from msb.classical.fragment_library import same_atoms
 from msb.core.box import make_whole
 from msb.core.mapping import Mapping
 from msb.core.mapping_template import MappingTemplate
-from msb.core.template import MoleculeTemplate
+from msb.core.template import MoleculeTemplate, same_atoms
 from msb.core.topology import Topology
 from msb.data.paired import PairedData
 from msb.data.snapshots import Snapshots
