@@ -1,8 +1,9 @@
-"""The training loop that every method uses."""
+"""The training loops that every method uses."""
 
 from __future__ import annotations
 
+from msb.train.alternating import Adversaries, alternate
 from msb.train.loop import Progress, Task, fit
-from msb.train.settings import TrainingSettings
+from msb.train.settings import AlternatingSettings, TrainingSettings
 
-__all__ = ["Progress", "Task", "TrainingSettings", "fit"]
+__all__ = ["Adversaries", "AlternatingSettings", "Progress", "Task", "TrainingSettings", "alternate", "fit"]

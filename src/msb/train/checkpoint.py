@@ -13,7 +13,7 @@ from torch import nn
 from msb.errors import ConfigError
 from msb.io.atomic import atomic_write_bytes, atomic_write_text
 
-__all__ = ["load_checkpoint", "save_checkpoint", "truncate_log", "write_log"]
+__all__ = ["load_checkpoint", "save_checkpoint", "save_parts", "truncate_log", "write_log"]
 
 
 def save_checkpoint(
@@ -31,17 +31,25 @@ def save_checkpoint(
     MsbError
         If it cannot be written; the checkpoint before it stays.
     """
+    parts = {
+        "module": module.state_dict(),
+        "average": average.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "state": dict(state),
+    }
+    save_parts(path, parts, fingerprint)
+
+
+def save_parts(path: Path, parts: dict[str, Any], fingerprint: str) -> None:
+    """Write tensors and plain values under names, atomically; `load_checkpoint` reads them.
+
+    Raises
+    ------
+    MsbError
+        If it cannot be written; the checkpoint before it stays.
+    """
     content = io.BytesIO()  # what torch says of a full disk is no OSError: only whole bytes go to the file
-    torch.save(
-        {
-            "fingerprint": fingerprint,
-            "module": module.state_dict(),
-            "average": average.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "state": dict(state),
-        },
-        content,
-    )
+    torch.save({"fingerprint": fingerprint, **parts}, content)
     atomic_write_bytes(path, content.getvalue())
 
 

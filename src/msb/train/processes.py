@@ -34,6 +34,15 @@ class Processes:
         """Whether this process writes files."""
         return self.rank == 0
 
+    def agree(self, flag: bool) -> bool:
+        """Whether any process says so."""
+        if self.size == 1:
+            return flag
+        device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+        votes = torch.tensor(int(flag), device=device)
+        dist.all_reduce(votes, dist.ReduceOp.MAX)
+        return bool(votes)
+
     def share(self, indices: Tensor) -> Tensor:
         """Its samples of a batch; equal shares, so that the average of gradients is right."""
         if self.size == 1:
