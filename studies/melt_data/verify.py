@@ -24,7 +24,7 @@ from msb.core.box import make_whole, volume
 from msb.io.atomic import atomic_write_json
 from msb.io.trajectory import open_trajectory
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "sps_published"))
+sys.path.append(str(Path(__file__).resolve().parents[1] / "sps_common"))
 from measure import Ensemble, System, figures, read_system
 
 __all__ = ["compare", "main"]

@@ -13,17 +13,34 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from frames import N_FRAMES, PLANS, SETS, Task, frames_of, make_frames
-from table import Verdict, costs, read_column, rows_of, verdicts
-
 from msb.io.atomic import atomic_write_json, atomic_write_text
-from report import markdown, told
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sps_common"))  # studies are no package
+from bars import verdicts
+from columns import costs, read_column, rows_of
+from frame_files import N_FRAMES, Task, frames_of, make_frames
+from tables import markdown, told
+from verdict import Verdict
+
+SETS = ("t568", "t313")
+PLANS: dict[str, tuple[tuple[str, str], ...]] = {
+    "fragment": (("minimised", "staged"), ("polished", "thermal")),
+    "geometric": (("minimised", "em"),),
+    "linear": (),
+    "random": (),
+    "md": (),
+    "deepbackmap": (),
+    "baseline": (),
+}
+"""Method: columns after the raw one, each made of the one before it."""
+
+TITLE = "Classical backmapping of polystyrene"
 OUT = Path(__file__).resolve().parent / "out"
 SMOKE = 4  # frames of each set: the fewest that have an interval
 
@@ -43,7 +60,7 @@ def tasks_of(args: argparse.Namespace) -> list[Task]:
     order = {method: k for k, method in enumerate(wanted)}
     return sorted(
         tasks,
-        key=lambda task: (order[task.method], list(SETS).index(task.subset), task.frame * 37 % N_FRAMES),
+        key=lambda task: (order[task.method], SETS.index(task.subset), task.frame * 37 % N_FRAMES),
     )
 
 
@@ -109,7 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
     results, judged = summarise(args.runs)
     passed = sum(verdict.passed for verdict in judged)
-    text = markdown(results, judged)
+    text = markdown(results, judged, TITLE)
     print(text)
     out = args.out or (None if args.smoke else OUT)
     if out is not None:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from msb.io.atomic import atomic_write_json
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sps_common"))  # studies are no package
 from measure import Figure, figures, load, read_system
 from published import TEMPERATURES, targets
-
-from msb.io.atomic import atomic_write_json
 
 RESULTS = Path(__file__).resolve().parent / "out" / "results.json"
 RELATIVE, ABSOLUTE = 0.03, 3e-4  # whichever is larger

@@ -45,27 +45,27 @@ def test_smoke_run_keeps_its_frames_and_shows_every_row(
     assert "| bead" in (tmp_path / "out" / "TABLE.md").read_text()
 
 
-def column_of(table: ModuleType, melt: object, name: str) -> object:
+def column_of(columns: ModuleType, melt: object, name: str) -> object:
     seen = []
     for k in range(4):
         (x, box), (beads, _) = melt.read(name, "t568", k), melt.read("cg", "t568", k)
         seen.append(melt.observer.look(x, box, beads))
     arrays = {name: np.stack([own[name] for own in seen]) for name in seen[0]}
     cost = {"wall": 10.0, "cpu": 16.0, "peak_mb": 1.0, "succeeded": True}
-    return table.Column(tuple(range(4)), arrays, (cost,) * 4)
+    return columns.Column(tuple(range(4)), arrays, (cost,) * 4)
 
 
 def test_verdicts(study: Study, msb_data: Path) -> None:
-    frames, table = study("sps_classical", "frames"), study("sps_classical", "table")
-    melt = frames.Melt(msb_data / "sps")
-    own = {name: column_of(table, melt, name) for name in ("aa", "baseline")}
+    columns, bars = study("sps_common", "columns"), study("sps_classical", "bars")
+    melt = study("sps_common", "melt").Melt(msb_data / "sps")
+    own = {name: column_of(columns, melt, name) for name in ("aa", "baseline")}
 
     def judged(name: str, **cost: float) -> list:
         keys = [("t568", "fragment", c) for c in ("raw", "minimised", "polished")]
         keys.append(("t568", "geometric", "minimised"))
-        rows, costs = table.rows_of(own[name], own["aa"]), table.costs(own[name]) | cost
+        rows, costs = columns.rows_of(own[name], own["aa"]), columns.costs(own[name]) | cost
         every = [dict.fromkeys(keys, value) for value in (rows, costs, own[name])]
-        return table.verdicts(*every, {"t568": own["aa"]})
+        return bars.verdicts(*every, {"t568": own["aa"]})
 
     missed = [v.text for v in judged("aa") if not v.passed]  # nothing is narrower or lower than itself
     assert len(missed) == 1 + 5 + 2
@@ -80,7 +80,7 @@ def test_verdicts(study: Study, msb_data: Path) -> None:
 
 
 def test_frames_that_the_library_holds_are_left_out(study: Study) -> None:
-    frames = study("sps_classical", "frames")
+    frames = study("sps_common", "frame_files")
     assert len(frames.frames_of("t568")) == 71
     assert not {9, 19, 41, 55, 62, 70, 76} & set(frames.frames_of("t568"))
     assert frames.frames_of("t313") == list(range(78))

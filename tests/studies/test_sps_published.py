@@ -35,7 +35,7 @@ def test_smoke_run_has_every_row(run: ModuleType, msb_data: Path, tmp_path: Path
 
 
 def test_md_in_place_of_the_model_scores_zero(study: Study, msb_data: Path) -> None:
-    measure = study("sps_published", "measure")
+    measure = study("sps_common", "measure")
     data = msb_data / "sps"
     system = measure.read_system(data)
     reference = measure.load(data, 568, system, 8)["md"]

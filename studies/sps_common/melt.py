@@ -1,148 +1,70 @@
-"""Backmap the test frames one by one, each into a file of its own: a killed run goes on where it stopped."""
+"""The published melt: files, training snapshots, force field, and how one of its frames is made."""
 
 from __future__ import annotations
 
 import json
-import os
 import resource
-import warnings
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from functools import cached_property
-from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
+from frame_files import SETS, Task
 from numpy.typing import NDArray
 
-__all__ = ["PLANS", "SETS", "Task", "frames_of", "left_out", "make_frames"]
+__all__ = ["PUBLISHED", "Melt"]
 
-SETS = {"t568": 568.0, "t313": 313.0}
-left_out = {"t568": (9, 19, 41, 55, 62, 70, 76), "t313": ()}  # frames that are training snapshots too
-N_FRAMES = 78
 LIBRARY_TEMPERATURE = 568.0
 SEED = 0
 CUTOFF, DIELECTRIC = 0.85, 2.5  # nm; of the reaction field
-_VERSION = 1  # of what a frame's file holds
-
-PLANS: dict[str, tuple[tuple[str, str], ...]] = {
-    "fragment": (("minimised", "staged"), ("polished", "thermal")),
-    "geometric": (("minimised", "em"),),
-    "linear": (),
-    "random": (),
-    "md": (),
-    "deepbackmap": (),
-    "baseline": (),
-}
-"""Method: columns after the raw one, each made of the one before it."""
-
 PUBLISHED = {"md": "aa", "deepbackmap": "deepbackmap", "baseline": "baseline"}
 Arrays = dict[str, NDArray[np.generic]]
 
 
-@dataclass(frozen=True)
-class Task:
-    """One frame of one set by one method."""
-
-    data: str
-    runs: str
-    method: str
-    subset: str
-    frame: int
-    plan: tuple[tuple[str, str], ...]
-
-    @property
-    def path(self) -> Path:
-        """Where the frame is kept."""
-        return Path(self.runs) / self.subset / self.method / f"{self.frame:03d}.npz"
-
-    @property
-    def done(self) -> bool:
-        """Whether the frame is there, made the same way."""
-        if not self.path.is_file():
-            return False
-        with np.load(self.path) as file:
-            told = json.loads(str(file["meta"]))
-        return told["version"] == _VERSION and told["plan"] == [list(step) for step in self.plan]
-
-
-def frames_of(subset: str, limit: int | None = None) -> list[int]:
-    """Frames of a set that no library holds; `limit` of them, evenly."""
-    frames = [k for k in range(N_FRAMES) if k not in left_out[subset]]
-    if limit is None or limit >= len(frames):
-        return frames
-    return [frames[k] for k in np.linspace(0, len(frames) - 1, limit).astype(int)]
-
-
-def make_frames(tasks: list[Task], workers: int, told: Callable[[Task, dict[str, Any]], None]) -> None:
-    """Work through the tasks that are not done, in processes of one thread each."""
-    waiting = [task for task in tasks if not task.done]
-    if not waiting:
-        return
-    with _one_thread(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        running = {pool.submit(work, task): task for task in waiting}
-        for future in as_completed(running):
-            told(running[future], future.result())
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENMM_CPU_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
-
-
-_melts: dict[str, Melt] = {}
-
-
-def work(task: Task) -> dict[str, Any]:
-    """Make one frame, keep it, and say what it cost."""
-    melt = _melts.setdefault(task.data, Melt(Path(task.data)))
-    warnings.simplefilter("ignore")
-    arrays, meta = melt.make(task)
-    from msb.io.atomic import atomic_path
-
-    task.path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_path(task.path) as temporary, open(temporary, "wb") as file:
-        np.savez_compressed(file, meta=np.array(json.dumps(meta)), **arrays)
-    return meta
-
-
 class Melt:
-    """Everything that the frames of a process share: files, library, force field, observer."""
+    """Everything that the frames of a process share: files, library, force field, observer.
 
-    def __init__(self, data: Path) -> None:
-        self.data = data
+    Parameters
+    ----------
+    data : Path
+        The published files.
+    mapping : str, optional
+        File of other beads than the published ones; they are then those of the MD.
+    n_snapshots : int
+        Of the 13 training snapshots.
+    """
+
+    def __init__(self, data: Path, mapping: str = "", n_snapshots: int = 13) -> None:
+        self.data, self.n_snapshots = data, n_snapshots
+        self._own_beads = mapping
         self._models: dict[str, Any] = {}
         self._finishers: dict[tuple[str, float], Any] = {}
 
     @cached_property
     def topology(self) -> Any:
+        """The 36 chains."""
         return self.observer.system.topology
 
     @cached_property
     def mapping_file(self) -> Path:
+        """Where the beads are described."""
         from msb.data.samples import sample
 
-        return sample("polystyrene_mapping.yaml")
+        return Path(self._own_beads) if self._own_beads else sample("polystyrene_mapping.yaml")
 
     @cached_property
     def observer(self) -> Any:
-        from observe import Observer, measure
+        """Looks at frames."""
+        from measure import read_system
+        from observe import Observer
 
         from msb.core.mapping import Mapping
         from msb.io.mapping_files import read_mapping
 
-        system = measure.read_system(self.data)
+        system = read_system(self.data)
         mapping = Mapping(read_mapping(self.mapping_file, system.topology), system.topology)
         return Observer(system, mapping)
 
@@ -154,15 +76,25 @@ class Melt:
         found = open_trajectory(structure, self.data / subset / f"{name}.xtc").read(frame, frame + 1)
         return found.positions[0], np.asarray(found.boxes[0], dtype=np.float64)
 
+    def beads(self, subset: str, frame: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Beads and box of one frame: the published ones, or where MD has those of another mapping."""
+        if not self._own_beads:
+            return self.read("cg", subset, frame)
+        from msb.core.box import make_whole
+
+        atoms, box = self.read("aa", subset, frame)
+        whole = make_whole(atoms[None].astype(np.float64), box[None], self.topology)
+        return np.asarray(self.observer.mapping.beads(whole), dtype=np.float32)[0], box
+
     def make(self, task: Task) -> tuple[Arrays, dict[str, Any]]:
         """All columns of one frame: positions, what they show, and what they cost."""
-        beads, box = self.read("cg", task.subset, task.frame)
+        beads, box = self.beads(task.subset, task.frame)
         if task.method not in PUBLISHED:
-            self.model(task.method)  # made once for many frames: no part of a frame's time
+            self.model(task.model or task.method)  # made once for many frames: no part of a frame's time
         for _, how in task.plan:
             self.finisher(how, SETS[task.subset])
         arrays: Arrays = {}
-        meta: dict[str, Any] = {"version": _VERSION, "plan": task.plan, "columns": {}}
+        meta: dict[str, Any] = {**task.meta, "columns": {}}
         positions, cost = self._timed(lambda: self._raw(task, beads, box))
         meta["columns"]["raw"] = cost
         columns = {"raw": positions}
@@ -193,29 +125,32 @@ class Melt:
     def _raw(self, task: Task, beads: NDArray[np.float32], box: NDArray[np.float64]) -> NDArray[np.float32]:
         if task.method in PUBLISHED:
             return self.read(PUBLISHED[task.method], task.subset, task.frame)[0]
-        model = self.model(task.method)
+        model = self.model(task.model or task.method)
         number = np.array([task.frame])
         return model.backmap(
             beads[None].astype(np.float32), boxes=box[None].astype(np.float32), seed=SEED, frames=number
         )[0]
 
-    def model(self, method: str) -> Any:
-        """The method's model, made once."""
-        if method not in self._models:
-            from msb.backmapper import build_model
+    def model(self, name: str) -> Any:
+        """A method's model made from the snapshots, or a bundle's, for this melt; made once."""
+        if name not in self._models:
+            from msb.backmapper import METHODS, build_model, load_model
 
-            source = None if method in ("random", "geometric") else self.snapshots
             target = self.topology, self.observer.mapping
-            model = build_model(method, source, *target, temperature=LIBRARY_TEMPERATURE)
-            self._models[method] = model.onto(*target, self.hands)
-        return self._models[method]
+            if name in METHODS and METHODS[name].build:
+                source = None if name in ("random", "geometric") else self.snapshots
+                made = build_model(name, source, *target, temperature=LIBRARY_TEMPERATURE)
+            else:
+                made = load_model(name, "cpu")
+            self._models[name] = made.onto(*target, self.hands)
+        return self._models[name]
 
     @cached_property
     def snapshots(self) -> Any:
-        """The 13 training snapshots at 568 K."""
+        """The training snapshots at 568 K: 13, or so many of them."""
         from msb.data.snapshots import load_snapshots
 
-        files = sorted((self.data / "train" / "aa").glob("*.gro"))
+        files = sorted((self.data / "train" / "aa").glob("*.gro"))[: self.n_snapshots]
         return load_snapshots(files, self.topology, self.mapping_file)
 
     @cached_property
@@ -227,6 +162,7 @@ class Melt:
 
     @cached_property
     def force_field(self) -> Any:
+        """The published one, as an OpenMM System."""
         from msb.energy.gromacs import read_gromacs_system
 
         top, box = self.data / "topol.top", self.data / "aa.gro"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
+import measure
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,9 +14,6 @@ from msb.analysis import bin_numbers
 from msb.analysis.structure import term_values
 from msb.core.box import make_whole, minimum_image
 from msb.core.mapping import Mapping as Beads
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sps_published"))  # studies are no package
-import measure
 
 __all__ = ["MOMENTS", "Observer"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from frames import Task
-from table import Verdict
+from frame_files import Task
+from verdict import Verdict
 
 __all__ = ["markdown", "told"]
 
@@ -21,9 +21,9 @@ def told(task: Task, meta: Mapping[str, Any], seconds: float) -> str:
     return f"[{seconds:7.0f} s] {task.subset} {task.method} {task.frame}: {steps}{bad}"
 
 
-def markdown(results: Mapping[str, Any], judged: Sequence[Verdict]) -> str:
+def markdown(results: Mapping[str, Any], judged: Sequence[Verdict], title: str) -> str:
     """Return verdicts and tables, sets apart."""
-    lines = ["# Classical backmapping of polystyrene: results", ""]
+    lines = [f"# {title}: results", ""]
     lines += ["Written by `run.py`; divergences in nats, excess over the floor with its 95 % interval.", ""]
     if judged:
         lines += ["## Bars", "", "| what | bar | found | |", "|---|---|---|---|"]
