@@ -20,6 +20,7 @@ from msb.core.internal import InternalCoordinates, Placement
 from msb.core.mapping import Mapping
 from msb.core.mapping_template import MappingTemplate
 from msb.core.noise import normal, normal_block, uniform, uniform_block
+from msb.core.order import atom_sequence, bead_ranks, colours, stages, visiting_order
 from msb.core.polymer import polymer_template
 from msb.core.projection import Projection
 from msb.core.topology import Interaction, MoleculeTemplate, Topology
@@ -42,9 +43,12 @@ __all__ = [
     "Unit",
     "VoxelGrid",
     "angles",
+    "atom_sequence",
     "bead_features",
+    "bead_ranks",
     "bonds_across",
     "choose_frame",
+    "colours",
     "dihedrals",
     "distances",
     "guess_element",
@@ -58,9 +62,11 @@ __all__ = [
     "place_atoms",
     "polymer_template",
     "random_rotations",
+    "stages",
     "uniform",
     "uniform_block",
     "units_of",
+    "visiting_order",
     "volume",
     "wrap",
 ]
