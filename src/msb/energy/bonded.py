@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from msb.core.geometry import norms, vector_angles, vector_dihedrals
 from msb.energy.parameters import plain
-from msb.energy.terms import BondedTerm, Configuration
+from msb.energy.terms import BondedTerm
 
 __all__ = ["HarmonicAngle", "HarmonicBond", "PeriodicTorsion", "RBTorsion"]
 
@@ -24,9 +25,9 @@ class HarmonicBond(BondedTerm):
         rows = _rows(force.getBondParameters, force.getNumBonds(), 4)
         return cls(rows[:, :2], force.usesPeriodicBoundaryConditions(), length=rows[:, 2], k=rows[:, 3])
 
-    def interactions(self, configuration: Configuration, parameters: dict[str, Tensor]) -> Tensor:
-        """Energy of each bond, kJ/mol, shape (B, T)."""
-        (bond,) = self.bond_vectors(configuration)
+    def of_vectors(self, vectors: Sequence[Tensor], parameters: dict[str, Tensor]) -> Tensor:
+        """Energy of each bond, kJ/mol, shape (..., T)."""
+        (bond,) = vectors
         return 0.5 * parameters["k"] * (norms(bond) - parameters["length"]).square()
 
 
@@ -39,9 +40,9 @@ class HarmonicAngle(BondedTerm):
         rows = _rows(force.getAngleParameters, force.getNumAngles(), 5)
         return cls(rows[:, :3], force.usesPeriodicBoundaryConditions(), angle=rows[:, 3], k=rows[:, 4])
 
-    def interactions(self, configuration: Configuration, parameters: dict[str, Tensor]) -> Tensor:
-        """Energy of each angle, kJ/mol, shape (B, T)."""
-        first, second = self.bond_vectors(configuration)
+    def of_vectors(self, vectors: Sequence[Tensor], parameters: dict[str, Tensor]) -> Tensor:
+        """Energy of each angle, kJ/mol, shape (..., T)."""
+        first, second = vectors
         theta = vector_angles(-first, second)
         return 0.5 * parameters["k"] * (theta - parameters["angle"]).square()
 
@@ -63,9 +64,11 @@ class PeriodicTorsion(BondedTerm):
             k=rows[:, 6],
         )
 
-    def interactions(self, configuration: Configuration, parameters: dict[str, Tensor]) -> Tensor:
-        """Energy of each cosine, kJ/mol, shape (B, number of cosines)."""
-        phi = vector_dihedrals(*self.bond_vectors(configuration)).index_select(1, parameters["which"])
+    def of_vectors(self, vectors: Sequence[Tensor], parameters: dict[str, Tensor]) -> Tensor:
+        """Energy of each cosine, kJ/mol, shape (..., number of cosines)."""
+        phi = vector_dihedrals(*vectors)
+        if "which" in parameters:  # else every cosine comes with a dihedral of its own
+            phi = phi.index_select(-1, parameters["which"])
         return parameters["k"] * (1 + (parameters["n"] * phi - parameters["phase"]).cos())
 
 
@@ -78,9 +81,9 @@ class RBTorsion(BondedTerm):
         rows = _rows(force.getTorsionParameters, force.getNumTorsions(), 10)
         return cls(rows[:, :4], force.usesPeriodicBoundaryConditions(), coefficients=rows[:, 4:])
 
-    def interactions(self, configuration: Configuration, parameters: dict[str, Tensor]) -> Tensor:
-        """Energy of each torsion, kJ/mol, shape (B, T)."""
-        cosine = (vector_dihedrals(*self.bond_vectors(configuration)) - math.pi).cos()
+    def of_vectors(self, vectors: Sequence[Tensor], parameters: dict[str, Tensor]) -> Tensor:
+        """Energy of each torsion, kJ/mol, shape (..., T)."""
+        cosine = (vector_dihedrals(*vectors) - math.pi).cos()
         value = cosine.new_zeros(())
         for coefficient in reversed(parameters["coefficients"].unbind(-1)):  # Horner
             value = value * cosine + coefficient

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -45,12 +47,9 @@ class CMAPTorsion(Term):
         cells = [
             bicubic_coefficients(np.pad(m, (0, 1), "wrap"), periodic=True).reshape(-1, 4, 4) for m in maps
         ]
-        self._table = Table(
-            size=sizes[which],
-            start=starts[which],
-            cells=np.concatenate(cells) if cells else np.zeros((0, 4, 4)),
-            **{str(k): column for k, column in enumerate(self.atoms.T)},
-        )
+        self.cells = Table(cells=np.concatenate(cells) if cells else np.zeros((0, 4, 4)))
+        self.parameters = Table(size=sizes[which], start=starts[which])
+        self._columns = Table(**{str(k): column for k, column in enumerate(self.atoms.T)})
 
     @classmethod
     def from_openmm(cls, force: Any) -> CMAPTorsion:
@@ -65,18 +64,31 @@ class CMAPTorsion(Term):
 
     def energy(self, configuration: Configuration) -> Tensor:
         """Energy of each configuration, kJ/mol, shape (B,)."""
-        table = self._table.on(configuration.positions)
         if not len(self.atoms):
             return configuration.nothing()
-        column, places = table["start"], []
-        for first, stride in ((0, table["size"]), (4, torch.ones_like(table["size"]))):
-            bonds = (
-                configuration.vectors(table[str(k)], table[str(k + 1)], self.periodic)
-                for k in range(first, first + 3)
-            )
-            scaled = vector_dihedrals(*bonds) * (table["size"] / (2 * math.pi))
+        columns = list(self._columns.on(configuration.positions).values())
+        vectors = [configuration.vectors(start, end, self.periodic) for start, end in pairwise(columns)]
+        return self.of_vectors(vectors, self.parameters.on(configuration.positions)).sum(-1)
+
+    def of_vectors(self, vectors: Sequence[Tensor], parameters: dict[str, Tensor]) -> Tensor:
+        """Energies of pairs of torsions given by where their atoms are.
+
+        Parameters
+        ----------
+        vectors : sequence of 7 Tensors (..., T, 3)
+            From each of the eight atoms to the next, nm.
+        parameters : dict of str to Tensor
+            ``size`` and ``start`` of each pair's map, as in `self.parameters`.
+
+        Returns
+        -------
+        Tensor (..., T)
+            kJ/mol.
+        """
+        size, column, places = parameters["size"], parameters["start"], []
+        for bonds, stride in ((vectors[:3], size), (vectors[4:], torch.ones_like(size))):
+            scaled = vector_dihedrals(*bonds) * (size / (2 * math.pi))
             cell = scaled.detach().floor()
             places.append(scaled - cell)
-            column = column + torch.remainder(cell.long(), table["size"]) * stride
-        coefficients = table["cells"][column]
-        return evaluate_bicubic(coefficients, *places).sum(-1)
+            column = column + torch.remainder(cell.long(), size) * stride
+        return evaluate_bicubic(self.cells.on(vectors[0])["cells"][column], *places)

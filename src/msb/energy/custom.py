@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from msb.core.geometry import norms, vector_angles, vector_dihedrals
 from msb.energy.expressions import Expression
 from msb.energy.parameters import plain
 from msb.energy.tabulated import tabulated_functions
-from msb.energy.terms import BondedTerm, Configuration
+from msb.energy.terms import BondedTerm
 
 __all__ = ["CustomBonded", "global_parameters"]
 
@@ -79,10 +79,10 @@ class CustomBonded(BondedTerm):
             **dict(zip(names, table[:, width:].T, strict=True)),
         )
 
-    def interactions(self, configuration: Configuration, parameters: dict[str, Tensor]) -> Tensor:
-        """Energy of each interaction, kJ/mol, shape (B, T)."""
+    def of_vectors(self, vectors: Sequence[Tensor], parameters: dict[str, Tensor]) -> Tensor:
+        """Energy of each interaction, kJ/mol, shape (..., T)."""
         _, variable, coordinate = _COORDINATES[self.kind]
-        value = coordinate(*self.bond_vectors(configuration))
+        value = coordinate(*vectors)
         energy = self.expression({variable: value, **parameters, **self.constants})
         return torch.broadcast_to(energy, value.shape)
 

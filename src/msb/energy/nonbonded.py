@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -38,10 +39,10 @@ class ExceptedPairs(BondedTerm):
         charges = COULOMB * p.charge_product[active]
         super().__init__(p.pairs[active], periodic, c12=c6 * sixth, c6=c6, charges=charges)
 
-    def interactions(self, configuration: Configuration, parameters: dict[str, Tensor]) -> Tensor:
-        """Energy of each pair, kJ/mol, shape (B, P)."""
-        (vectors,) = self.bond_vectors(configuration)
-        inverse = vectors.square().sum(-1).reciprocal()
+    def of_vectors(self, vectors: Sequence[Tensor], parameters: dict[str, Tensor]) -> Tensor:
+        """Energy of each pair, kJ/mol, shape (..., P)."""
+        (vector,) = vectors
+        inverse = vector.square().sum(-1).reciprocal()
         sixth = inverse * inverse * inverse
         value = (parameters["c12"] * sixth - parameters["c6"]) * sixth
         return value + parameters["charges"] * inverse.sqrt()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -119,9 +120,26 @@ class BondedTerm(Term):
         values = self.interactions(configuration, self.parameters.on(configuration.positions))
         return values.sum(-1)
 
-    @abstractmethod
     def interactions(self, configuration: Configuration, parameters: dict[str, Tensor]) -> Tensor:
         """Energy of each interaction, kJ/mol, shape (B, T)."""
+        return self.of_vectors(self.bond_vectors(configuration), parameters)
+
+    @abstractmethod
+    def of_vectors(self, vectors: Sequence[Tensor], parameters: dict[str, Tensor]) -> Tensor:
+        """Energies of interactions given by where their atoms are.
+
+        Parameters
+        ----------
+        vectors : sequence of k - 1 Tensors (..., T, 3)
+            From each atom of a tuple to the next, nm.
+        parameters : dict of str to Tensor
+            With the names of `self.parameters`, of shapes that broadcast against (..., T).
+
+        Returns
+        -------
+        Tensor (..., T)
+            kJ/mol.
+        """
 
     def bond_vectors(self, configuration: Configuration) -> tuple[Tensor, ...]:
         """Vectors between consecutive atoms of each tuple, k - 1 tensors (B, T, 3), nm."""
