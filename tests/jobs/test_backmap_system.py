@@ -10,11 +10,11 @@ import pytest
 from msb.analysis.structure.stereo import handedness, tacticity
 from msb.core.mapping import Mapping
 from msb.core.topology import Topology
+from msb.data.census import Kind, take_census
 from msb.errors import ConfigError, FileFormatError, MappingError, MsbWarning, TopologyError
 from msb.io.atoms import AtomTable
 from msb.io.gromacs import read_gromacs
 from msb.io.trajectory import open_trajectory
-from msb.jobs.backmap.census import Kind, take_census
 from msb.jobs.backmap.chains import chain_of, period
 from msb.jobs.backmap.library import Library, read_snapshots
 from msb.jobs.backmap.stereochemistry import continued, hands_of_copies, resolve_hands

@@ -224,7 +224,7 @@ def _options(words: Sequence[str]) -> dict[str, Any]:
 
 
 def _write_top(args: argparse.Namespace, ready: Prepared) -> None:
-    from msb.jobs.backmap.top_out import write_top
+    from msb.data.top_out import write_top
 
     write_top(args.top_out, args.top, ready.system.topology, ready.system.grown)
 

@@ -1,12 +1,14 @@
-"""The `data` section of a configuration."""
+"""The `data` sections of configurations."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from pydantic import Field
 
 from msb.io.configuration import StrictModel
 
-__all__ = ["DataSettings"]
+__all__ = ["DataSettings", "SnapshotSettings"]
 
 
 class DataSettings(StrictModel):
@@ -24,3 +26,33 @@ class DataSettings(StrictModel):
         default=(0.7, 0.1, 0.2), description="Fractions, in order of time, that train, select and test."
     )
     library: int = Field(default=2000, ge=1, description="Training frames kept to start trajectories from.")
+
+
+class SnapshotSettings(StrictModel):
+    """All-atom snapshots of condensed phases, their mapping, and what they were simulated with."""
+
+    topology: tuple[str, ...] = Field(
+        default=(),
+        description="GROMACS .top or .itp files; without any, bonds are taken from the snapshots themselves.",
+    )
+    mapping: tuple[str, ...] = Field(
+        min_length=1, description="Mapping files; relative to the configuration, or bundled."
+    )
+    snapshots: tuple[str, ...] = Field(
+        min_length=1,
+        description="Structures, and trajectories each after its structure: paths, patterns with * and ?, or "
+        "names of `msb data list`; of one system or of several.",
+    )
+    validation: tuple[str, ...] = Field(
+        default=(),
+        description="Snapshots that choose the weights that are kept; the last of the others by default.",
+    )
+    stride: int = Field(default=1, ge=1, description="Every how many-th frame of a trajectory is taken.")
+    skip: int = Field(default=0, ge=0, description="Frames at the beginning of each trajectory left out.")
+    temperature: float = Field(gt=0, description="Temperature of the simulation, K.")
+    force_field: Literal["topology", "none"] | tuple[str, ...] = Field(
+        default="topology",
+        description="What energies are from: the topology files, nothing, or OpenMM force-field files.",
+    )
+    cutoff: float = Field(default=1.0, gt=0, description="Of Lennard-Jones and Coulomb, nm.")
+    dielectric: float = Field(default=78.3, gt=0, description="Of the reaction field beyond the cutoff.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +51,11 @@ class Snapshots:
     boxes: NDArray[np.float32] | None
     hashes: dict[str, str]
 
+    def __getitem__(self, rows: slice) -> Snapshots:
+        """Some of the frames."""
+        boxes = None if self.boxes is None else self.boxes[rows]
+        return replace(self, positions=self.positions[rows], beads=self.beads[rows], boxes=boxes)
+
     @classmethod
     def of(
         cls,
@@ -96,6 +101,9 @@ def load_snapshots(
     topology: Topology | None,
     mapping: str | Path | Sequence[str | Path],
     structure: str | Path | None = None,
+    *,
+    skip: int = 0,
+    stride: int = 1,
 ) -> Snapshots:
     """Read all-atom snapshots of one system.
 
@@ -110,6 +118,8 @@ def load_snapshots(
         Mapping files, or the name of a bundled one.
     structure : path, optional
         For trajectories that no structure comes before.
+    skip, stride : int
+        Frames left out at the beginning of each trajectory, and every how many-th of the others is taken.
 
     Raises
     ------
@@ -133,7 +143,7 @@ def load_snapshots(
                 f"{trajectory or first}: {source.n_atoms} atoms a frame, the topology has "
                 f"{topology.n_atoms}; all snapshots must be of one system"
             )
-        read = source.read()
+        read = source.read() if trajectory is None else source.read(skip, None, stride)
         frames.append(read.positions)
         boxes.append(read.boxes)
     given = [box for box in boxes if box is not None]

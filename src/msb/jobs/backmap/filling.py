@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from msb.classical.solvent import fill_waters, place_ions
 from msb.core.template import MoleculeTemplate
 from msb.core.topology import Topology
-from msb.jobs.backmap.census import Odd
+from msb.data.census import Odd
 
 __all__ = ["Filling", "filling_of"]
 

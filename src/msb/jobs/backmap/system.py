@@ -18,9 +18,9 @@ from msb.core.mapping import Mapping
 from msb.core.mapping_template import MappingTemplate
 from msb.core.template import MoleculeTemplate
 from msb.core.topology import Topology
+from msb.data.census import Census, Kind, Odd, take_census
 from msb.errors import MappingError, MsbWarning
 from msb.io.trajectory import Trajectory, open_trajectory
-from msb.jobs.backmap.census import Census, Kind, Odd, take_census
 from msb.jobs.backmap.chains import chain_of
 from msb.jobs.backmap.filling import Filling, filling_of
 from msb.jobs.backmap.library import Library, bead_kind
