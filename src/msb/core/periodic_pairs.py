@@ -1,4 +1,4 @@
-"""All pairs of points within a distance, over all periodic images: several of one point where a box is small."""
+"""All pairs of points within a distance, with every periodic image: several of a point in a small box."""
 
 from __future__ import annotations
 

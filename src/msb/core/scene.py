@@ -17,13 +17,11 @@ from torch import Tensor
 from msb.core.arrays import FloatArray, IntArray
 from msb.core.mapping import Mapping
 from msb.core.mapping_template import MappingTemplate
-from msb.core.order import atom_sequence, bead_ranks
+from msb.core.order import BeadOrder, atom_sequence, bead_ranks
 from msb.core.periodic_pairs import periodic_pairs
 from msb.core.template import MoleculeTemplate
 
-__all__ = ["Around", "Order", "Phase", "Scene", "Tables"]
-
-Order = Literal["depth", "breadth", "random", "index"]
+__all__ = ["Around", "Phase", "Scene", "Tables"]
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ class Tables:
     molecule: Tensor
 
     @classmethod
-    def of(cls, mapping: Mapping, order: Order = "depth", seed: int = 0) -> Tables:
+    def of(cls, mapping: Mapping, order: BeadOrder = "depth", seed: int = 0) -> Tables:
         """Make the tables of a system.
 
         Parameters
@@ -225,10 +223,14 @@ class Scene:
         rows = second > first
         return np.unique(np.stack([first[rows], second[rows]], axis=1), axis=0)
 
+    def beside(self, frame: Tensor, bead: Tensor) -> tuple[Tensor, Tensor]:
+        """Near beads (B, J), -1 filling up, and what brings them next to the bead (B, J, 3), nm."""
+        return self.near[frame, bead], self.shift[frame, bead]
+
     def visible(self, frame: Tensor, bead: Tensor, phase: Phase) -> tuple[Tensor, Tensor]:
         """Atoms (B, J + 1, A) of a bead and of those near it, and whether each is seen in a phase."""
         tables = self.tables
-        beads = torch.cat([bead[:, None], self.near[frame, bead]], 1)
+        beads = torch.cat([bead[:, None], self.beside(frame, bead)[0]], 1)
         atoms = torch.where(beads[..., None] >= 0, tables.own[beads.clamp(min=0)], -1)
         there = atoms.clamp(min=0)
         seen = (atoms >= 0) & self.placed[frame[:, None, None], there]
@@ -256,8 +258,8 @@ class Scene:
         """
         atoms, seen = self.visible(frame, bead, phase)
         moved = self.positions[frame[:, None, None], atoms.clamp(min=0)]
-        own = torch.zeros_like(self.shift[:1, :1, :1]).expand(len(bead), 1, 3)
-        moved = moved + torch.cat([own, self.shift[frame, bead]], 1)[:, :, None]
+        own = torch.zeros(len(bead), 1, 3, dtype=moved.dtype)
+        moved = moved + torch.cat([own, self.beside(frame, bead)[1]], 1)[:, :, None]
         moved = torch.where(seen[..., None], moved, 0.0)
         return Around(torch.where(seen, atoms, -1).flatten(1), moved.flatten(1, 2))
 
@@ -276,7 +278,7 @@ class _Piece:
     columns: dict[str, IntArray]
 
     @classmethod
-    def of(cls, molecule: MoleculeTemplate, mapping: MappingTemplate, order: Order, seed: int) -> _Piece:
+    def of(cls, molecule: MoleculeTemplate, mapping: MappingTemplate, order: BeadOrder, seed: int) -> _Piece:
         ranks = bead_ranks(mapping, order, seed)
         sequences = atom_sequence(molecule, mapping, ranks)
         light = np.asarray(molecule.elements) == "H"

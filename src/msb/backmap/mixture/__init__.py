@@ -1,0 +1,1 @@
+"""Atoms drawn one after another from mixtures of normals in local coordinates."""
