@@ -44,6 +44,8 @@ class Request:
         Atoms as they are, nm.
     only : bool array (N,) or None
         Atoms that are placed anew; all where None.
+    temperature : float or None
+        K; the model's own where None.
     """
 
     beads: Array
@@ -52,6 +54,7 @@ class Request:
     numbers: NDArray[np.int64]
     start: Array | None = None
     only: NDArray[np.bool_] | None = None
+    temperature: float | None = None
 
     def __getitem__(self, rows: slice) -> Request:
         """Some of the frames."""
@@ -207,14 +210,14 @@ class FrameMethod:
         numbers = np.arange(lead[-1]) if frames is None else np.asarray(frames)
         numbers = np.broadcast_to(numbers, lead).astype(np.int64).ravel()
         if only is None:
-            atoms = self.place(Request(flat, cells, seed, numbers))
+            atoms = self.place(Request(flat, cells, seed, numbers, temperature=temperature))
             return atoms.reshape(*lead, -1, 3)
         if start is None:
             raise TrajectoryError("`only` needs `start`: the positions of the atoms that are kept")
         kept = np.asarray(start, dtype=np.float32)[..., None, :, :]
         kept = np.broadcast_to(kept, (*lead, *kept.shape[-2:])).reshape(len(flat), -1, 3)
         chosen = np.asarray(only, dtype=bool)
-        atoms = self.place(Request(flat, cells, seed, numbers, kept, chosen))
+        atoms = self.place(Request(flat, cells, seed, numbers, kept, chosen, temperature))
         mixed: Array = np.where(chosen[:, None], atoms, kept).astype(np.float32)
         return mixed.reshape(*lead, -1, 3)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from msb.io.configuration import StrictModel
 
@@ -56,3 +56,8 @@ class SnapshotSettings(StrictModel):
     )
     cutoff: float = Field(default=1.0, gt=0, description="Of Lennard-Jones and Coulomb, nm.")
     dielectric: float = Field(default=78.3, gt=0, description="Of the reaction field beyond the cutoff.")
+
+    @field_validator("topology", "mapping", "snapshots", "validation", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
