@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -75,6 +76,10 @@ class Table:
                     for name, column in self._columns.items()
                 }
         return self._cast[key]
+
+    def items(self) -> Iterable[tuple[str, Tensor]]:
+        """Columns by name, as they are kept."""
+        return self._columns.items()
 
     def __getitem__(self, name: str) -> Tensor:
         """One column as it is kept: float64 or int64, on the CPU."""

@@ -16,9 +16,10 @@ from msb.energy.nonbonded import Nonbonded
 from msb.energy.terms import BondedTerm, Configuration, Term
 from msb.errors import EnergyError
 
-__all__ = ["Energy"]
+__all__ = ["WITHOUT_ENERGY", "Energy"]
 
-_WITHOUT_ENERGY = (
+#: Parts of a System that OpenMM counts among its forces and that have no energy.
+WITHOUT_ENERGY = (
     "AndersenThermostat",
     "CMMotionRemover",
     "MonteCarloAnisotropicBarostat",
@@ -174,7 +175,7 @@ def _select(system: Any, include: Collection[str] | None, exclude: Collection[st
         names = {force.getName(), type(force).__name__}
         unmatched -= names
         skipped = names & set(exclude) or (include is not None and not names & set(include))
-        if skipped or type(force).__name__ in _WITHOUT_ENERGY:
+        if skipped or type(force).__name__ in WITHOUT_ENERGY:
             continue
         name, k = force.getName(), 2
         while name in chosen:
