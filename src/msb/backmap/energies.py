@@ -135,46 +135,35 @@ class CandidateEnergy:
         centre = scene.beads[frame, bead].to(x.dtype)
         there = (candidates.atoms >= 0)[:, None, :, None]
         candidates = Candidates(candidates.atoms, torch.where(there, x - centre[:, None, None], 0.0))
-        atoms = self._atoms(scene, phase, frame, bead, candidates, centre)
+        around = Surroundings.of(scene, phase, frame, bead, candidates, centre, self.kinds)
+        atoms = self._atoms(scene, frame, bead, candidates, centre, around)
         total = {name: x.new_zeros(x.shape[:2]) for name in KINDS}
         for slots in self.kinds.families:
             for name, values in self._family(slots, self.kinds.kind[bead], atoms).items():
                 total[name] = total[name] + values
-        if self.forces:
-            around = Surroundings.of(scene, phase, frame, bead, candidates, centre, self.kinds)
-            for number, force in enumerate(self.forces):
-                for name, values in around.energies(force, number).items():
-                    total[name] = total[name] + values
+        for number, force in enumerate(self.forces):
+            for name, values in around.energies(force, number).items():
+                total[name] = total[name] + values
         return total
 
     def _atoms(
         self,
         scene: Scene,
-        phase: Phase,
         frame: Tensor,
         bead: Tensor,
         candidates: Candidates,
         centre: Tensor,
+        around: Surroundings,
     ) -> _Atoms:
         """Atoms that bonded terms know: own, context, dummies."""
-        x, kinds, tables = candidates.positions, self.kinds, self.tables
-        own = tables.own[bead]
-        column = _columns(candidates.atoms, kinds.slot, own.shape[1])
+        x, own = candidates.positions, self.tables.own[bead]
+        column = _columns(candidates.atoms, self.kinds.slot, own.shape[1])
         moved = column >= 0
-        rows = frame[:, None]
-        there = (own >= 0) & scene.placed[rows, own.clamp(min=0)]
-        if phase.atoms == "hydrogens":
-            there &= ~tables.hydrogen[own.clamp(min=0)]
-        else:
-            there &= False
-        kind = kinds.kind[bead]
-        context = torch.where(kinds.in_context[kind], kinds.context[kind] + kinds.first[bead][:, None], 0)
-        known = kinds.in_context[kind] & scene.placed[rows, context]
-        if phase.gibbs and phase.atoms != "hydrogens":
-            known &= ~kinds.hidden[kind]
+        context, known = around.context()
         fixed = torch.cat([own.clamp(min=0), context], 1)
-        usable = torch.cat([moved | there, known, known.new_zeros(len(bead), DUMMIES)], 1)
-        spots = scene.positions[rows, fixed].to(x.dtype) - centre[:, None]
+        nothing = known.new_zeros(len(bead), DUMMIES)
+        usable = torch.cat([moved | around.mine, known, nothing], 1)
+        spots = scene.positions[frame[:, None], fixed].to(x.dtype) - centre[:, None]
         spots = torch.cat([spots, spots.new_zeros(len(bead), DUMMIES, 3)], 1)
         spots = torch.where(usable[..., None], spots, _nowhere(spots.shape[1], x))
         chosen = column.clamp(min=0)[:, None, :, None].expand(-1, x.shape[1], -1, 3)

@@ -82,10 +82,8 @@ class BeadKinds:
     slot : Tensor (N,)
         Place of each atom among the atoms of its bead.
     context : Tensor (U, C)
-        Atoms of other beads that own atoms interact with by families, counted from the first atom.
-    in_context : bool Tensor (U, C)
-    hidden : bool Tensor (U, C)
-        Hydrogens of bonded beads.
+        Atoms of other beads that own atoms interact with by families, counted from the bead's first atom,
+        rising; filled up with a number that no atom has.
     families : tuple of Slots
     excluded : tuple of Excluded
         One for each pair force.
@@ -96,8 +94,6 @@ class BeadKinds:
     keys: tuple[str, ...]
     slot: Tensor
     context: Tensor
-    in_context: Tensor
-    hidden: Tensor
     families: tuple[Slots, ...]
     excluded: tuple[Excluded, ...]
 
@@ -120,8 +116,7 @@ class BeadKinds:
         kind = np.array([number.setdefault(f.key, len(number)) for f in found], dtype=np.int64)
         kinds = [found[bead] for bead in np.unique(kind, return_index=True)[1]]
         width = tables.own.shape[1]
-        context = _padded([k.context for k in kinds], 0)
-        in_context = _filled([len(k.context) for k in kinds], context.shape[1])
+        context = _padded([k.context for k in kinds], _NONE)
         rows = [(family, [k.rows[n] for k in kinds]) for n, family in enumerate(families)]
         rows += [_inside(force, n, kinds) for n, force in enumerate(forces)]
         length = width + context.shape[1]
@@ -131,8 +126,6 @@ class BeadKinds:
             tuple(number),
             torch.from_numpy(finder.slot),
             torch.from_numpy(context),
-            torch.from_numpy(in_context),
-            torch.from_numpy(_padded([k.hidden for k in kinds], False)),
             tuple(_slots(family, table, kinds, width, length) for family, table in rows),
             tuple(_exclusions(kinds, n, width) for n in range(len(forces))),
         )
@@ -149,7 +142,6 @@ class _Kind:
     own: Ints  # (a,)
     atoms: Ints  # (a,) in the system, of the first bead of the kind
     context: Ints  # (c,)
-    hidden: NDArray[np.bool_]  # (c,)
     rows: list[Rows]  # of each family
     excluded: list[Ints]  # (x, 2) of each pair force: an own atom and another
 
@@ -184,19 +176,17 @@ class _Finder:
         atoms = self.tables.own[bead].numpy()
         atoms = atoms[atoms >= 0]
         if not len(atoms):
-            return _Kind("nothing", atoms, atoms, atoms, atoms > 0, self._no_rows, self._no_pairs)
+            return _Kind("nothing", atoms, atoms, atoms, self._no_rows, self._no_pairs)
         first = int(atoms[0])
         rows = [_sorted(f, index[bead], first) for f, index in self.families]
         excluded = [np.unique(pairs[index[bead]] - first, axis=0) for pairs, index in self.pairs]
         own = atoms - first
         named = [r.ravel() for r, _ in rows] or [own]
         context = np.setdiff1d(np.concatenate(named), own)
-        beside = np.isin(self.owner[context + first], self.tables.adjacent[bead].numpy())
-        hidden = beside & self.tables.hydrogen.numpy()[context + first]
-        parts: list[NDArray[Any]] = [own, self.tables.hydrogen.numpy()[atoms], context, hidden]
+        parts: list[NDArray[Any]] = [own, self.tables.hydrogen.numpy()[atoms], context]
         parts += [force.marks[atoms] for force in self.forces] + excluded
         parts += [array for r, columns in rows for array in (r, *columns.values())]
-        return _Kind(_digest(parts), own, atoms, context, hidden, rows, excluded)
+        return _Kind(_digest(parts), own, atoms, context, rows, excluded)
 
 
 def _by_bead(atoms: Ints, owner: Ints, n_beads: int) -> list[Ints]:

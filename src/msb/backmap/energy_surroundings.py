@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -34,6 +34,8 @@ class Surroundings:
         nm, from the bead.
     direct : bool Tensor (B, P)
         Not a periodic image.
+    mine : bool Tensor (B, A')
+        Which of all atoms of the bead, in the order of the tables, are visible and not placed.
     """
 
     own: Tensor
@@ -41,6 +43,7 @@ class Surroundings:
     atom: Tensor
     positions: Tensor
     direct: Tensor
+    mine: Tensor
     kinds: BeadKinds
     kind: Tensor
     first: Tensor
@@ -69,9 +72,8 @@ class Surroundings:
             Of the beads, nm.
         kinds : BeadKinds
         """
-        around = scene.around(frame, bead, phase)
-        atom = around.atom[:, scene.tables.own.shape[1] :]  # what comes before are own atoms
-        spots = around.positions[:, scene.tables.own.shape[1] :]
+        around, width = scene.around(frame, bead, phase), scene.tables.own.shape[1]
+        atom, spots = around.atom[:, width:], around.positions[:, width:]
         kept = scene.positions[frame[:, None], atom.clamp(min=0)]
         direct = (spots - kept).abs().amax(-1) < _SAME
         spots = spots.to(candidates.positions.dtype) - centre[:, None]
@@ -81,6 +83,7 @@ class Surroundings:
             atom,
             spots,
             direct,
+            around.atom[:, :width] >= 0,
             kinds,
             kinds.kind[bead],
             kinds.first[bead],
@@ -112,13 +115,23 @@ class Surroundings:
         back = order.argsort()
         return {name: torch.cat([part[name] for part in parts])[back] for name in parts[0]}
 
+    def context(self) -> tuple[Tensor, Tensor]:
+        """Atoms (B, C) of other beads that bonded terms know, and which of them are visible."""
+        wanted = self.kinds.context[self.kind] + self.first[:, None]
+        known = torch.zeros_like(wanted, dtype=torch.bool)
+        if not wanted.shape[1] or not self.atom.numel():
+            return torch.zeros_like(wanted), known
+        place = torch.searchsorted(wanted, self.atom.contiguous()).clamp(max=wanted.shape[1] - 1)
+        hit = (wanted.gather(1, place) == self.atom) & self.direct
+        known = known.to(torch.int8).scatter_reduce(1, place, hit.to(torch.int8), "amax") > 0
+        return torch.where(known, wanted, 0), known
+
     def _rows(self, rows: Tensor | slice) -> Surroundings:
         """Take some of the beads."""
-        columns = (self.own, self.candidates, self.atom, self.positions, self.direct)
-        own, candidates, atom, positions, direct = (column[rows] for column in columns)
-        return Surroundings(
-            own, candidates, atom, positions, direct, self.kinds, self.kind[rows], self.first[rows]
-        )
+        columns = (self.own, self.candidates, self.atom, self.positions, self.direct, self.mine)
+        columns = (*columns, self.kind, self.first)
+        own, candidates, atom, positions, direct, mine, kind, first = (column[rows] for column in columns)
+        return Surroundings(own, candidates, atom, positions, direct, mine, self.kinds, kind, first)
 
     def _within(self, cutoff: float | None) -> Surroundings:
         """Leave out what no placed atom reaches, and close the gaps."""
@@ -138,26 +151,24 @@ class Surroundings:
         index = torch.full((len(keep), width), -1)
         index[rows, place] = columns
         source = index.clamp(min=0)
-        atom = torch.where(index >= 0, self.atom.gather(1, source), -1)
-        positions = self.positions.gather(1, source[..., None].expand(-1, -1, 3))
-        direct = self.direct.gather(1, source)
-        return Surroundings(
-            self.own, self.candidates, atom, positions, direct, self.kinds, self.kind, self.first
+        return replace(
+            self,
+            atom=torch.where(index >= 0, self.atom.gather(1, source), -1),
+            positions=self.positions.gather(1, source[..., None].expand(-1, -1, 3)),
+            direct=self.direct.gather(1, source),
         )
 
     def _trimmed(self) -> Surroundings:
         """Leave out columns that no bead fills; what is filled comes first in every row."""
         own = int((self.own >= 0).sum(1).max()) if len(self.own) else 0
         around = int((self.atom >= 0).sum(1).max()) if len(self.own) else 0
-        return Surroundings(
-            self.own[:, :own],
-            self.candidates[:, :, :own],
-            self.atom[:, :around],
-            self.positions[:, :around],
-            self.direct[:, :around],
-            self.kinds,
-            self.kind,
-            self.first,
+        return replace(
+            self,
+            own=self.own[:, :own],
+            candidates=self.candidates[:, :, :own],
+            atom=self.atom[:, :around],
+            positions=self.positions[:, :around],
+            direct=self.direct[:, :around],
         )
 
     def _sums(self, force: PairForce, number: int, share: int) -> dict[str, Tensor]:
