@@ -10,7 +10,7 @@ from torch import Tensor
 from msb.backmap.mixture.layout import Layout
 from msb.core.scene import Phase, Scene
 
-__all__ = ["Context", "gather", "present"]
+__all__ = ["Context", "gather"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,14 +86,6 @@ def gather(
     return Context(layout.kind[bead], points, there, near, types, signs[rows, at] * (atoms >= 0), level, turn)
 
 
-def present(layout: Layout, context: Context, turn: Tensor) -> Tensor:
-    """Which atoms (B, R, U) are known when the own atoms number `turn` (R,) are placed: those before are."""
-    column = torch.arange(context.there.shape[1])
-    own = column < layout.n_own[context.kind][:, None]
-    before = own[:, None] & (column < turn[:, None])
-    return torch.where(own[:, None], before, context.there[:, None])
-
-
 def _hidden(layout: Layout, scene: Scene, phase: Phase, bead: Tensor, at: Tensor) -> Tensor:
     """Atoms (B, U) that are about to be placed, or hydrogens of bonded beads that will be."""
     tables = scene.tables
@@ -109,10 +101,11 @@ def _hidden(layout: Layout, scene: Scene, phase: Phase, bead: Tensor, at: Tensor
 def _around(
     layout: Layout, scene: Scene, phase: Phase, frame: Tensor, bead: Tensor, nearest: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
-    """Nearest visible atoms and beads (B, E, 3), and their types (B, E)."""
+    """Nearest visible atoms (but bonded ones, which are told as such) and beads (B, E, 3), and types (B, E)."""
     origin = scene.beads[frame, bead][:, None]
     seen = scene.around(frame, bead, phase)
-    places, kinds = _nearest(seen.positions - origin, seen.atom, nearest[0])
+    named = (seen.atom[:, :, None] == layout.system_atoms(bead)[:, None, :]).any(-1)
+    places, kinds = _nearest(seen.positions - origin, torch.where(named, -1, seen.atom), nearest[0])
     types = torch.where(kinds >= 0, 1 + layout.atom_type[kinds.clamp(min=0)], 0)
     near, shift = scene.beside(frame, bead)
     moved = scene.beads[frame[:, None], near.clamp(min=0)] + shift - origin

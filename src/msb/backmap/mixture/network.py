@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from msb.backmap.mixture.context import Context, present
+from msb.backmap.mixture.context import Context
 from msb.backmap.mixture.density import N_PARAMETERS, draw, log_density
 from msb.backmap.mixture.layout import Layout, Vocabulary
 from msb.backmap.mixture.settings import MixtureSettings
@@ -44,8 +44,8 @@ class MixtureNetwork(nn.Module):
         self.told = nn.Linear(told, width)
         self.role = nn.Sequential(nn.Linear(n_static, width), nn.SiLU(), nn.Linear(width, width))
         narrow = settings.around_width
-        self.near_place = nn.Linear(4, narrow)
-        self.near_type = nn.Embedding(1 + types + len(vocabulary.beads), narrow)
+        self.n_types = 1 + types + len(vocabulary.beads)
+        self.near_place = nn.Linear(4 + self.n_types, narrow)
         self.near_deep = nn.Linear(narrow, narrow)
         self.near_out = nn.Linear(narrow, width)
         self.body = nn.ModuleList(_Block(width) for _ in range(settings.blocks))
@@ -68,28 +68,18 @@ class MixtureNetwork(nn.Module):
                     self.lengths[i, j] = own.mean()
                     self.rigid[i, j] = bool(own.std() < _RIGID)
 
-    def log_density(self, layout: Layout, context: Context, places: Tensor) -> Tensor:
-        """Log density (B, A) of own atoms at places (B, A, 3) relative to the bead; 0 where there is none.
+    def log_density(self, layout: Layout, context: Context, places: Tensor, rows: Tensor) -> Tensor:
+        """Log density (R,) of own atoms at places (B, A, 3) relative to the bead, where `rows` (B, A) says.
 
-        The atoms before each one are taken from the context's points where they are own ones.
+        The atoms before each one are taken from the context's points, where they are own ones, too.
         """
-        turn = torch.arange(layout.frame.shape[1])
-        points = context.points[:, None].expand(-1, len(turn), -1, -1)
-        axes, origin, told = self._told(layout, context, points, turn)
-        parameters = self._mixture(layout, context, axes, origin, told, turn)
-        local = torch.einsum("brij,brj->bri", axes, places - origin)
-        found = log_density(parameters, local, *self._bond(layout, context, turn))
-        there = turn < layout.n_own[context.kind][:, None]
-        return torch.where(there, found, 0.0)
+        at, turn = torch.nonzero(rows, as_tuple=True)
+        row = _Rows(layout, context, at, turn, context.points[at])
+        local = torch.einsum("rij,rj->ri", row.axes, places[at, turn] - row.origin)
+        return log_density(self._mixture(row), local, *self._bond(row))
 
     def place(
-        self,
-        layout: Layout,
-        context: Context,
-        points: Tensor,
-        turn: int,
-        pick: Tensor,
-        noise: Tensor,
+        self, layout: Layout, context: Context, points: Tensor, turn: int, pick: Tensor, noise: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Draw own atom number `turn` for candidates.
 
@@ -107,93 +97,107 @@ class MixtureNetwork(nn.Module):
             Relative to the bead, nm.
         log_density : Tensor (B, K)
         """
-        turns = torch.full((points.shape[1],), turn)
-        axes, origin, told = self._told(layout, context, points, turns)
-        parameters = self._mixture(layout, context, axes, origin, told, turns)
-        bond = self._bond(layout, context, turns)
-        local = draw(parameters, pick, noise, *bond)
-        places = origin + torch.einsum("brij,bri->brj", axes, local)
-        return places, log_density(parameters, local, *bond)
+        shape = points.shape[:2]
+        at = torch.arange(shape[0]).repeat_interleave(shape[1])
+        row = _Rows(layout, context, at, torch.full_like(at, turn), points.flatten(0, 1))
+        parameters, bond = self._mixture(row), self._bond(row)
+        local = draw(parameters, pick.flatten(), noise.flatten(0, 1), *bond)
+        places = row.origin + torch.einsum("rij,ri->rj", row.axes, local)
+        return places.unflatten(0, shape), log_density(parameters, local, *bond).unflatten(0, shape)
 
-    def _bond(self, layout: Layout, context: Context, turn: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        kind = context.kind[:, None]
+    def _bond(self, row: _Rows) -> tuple[Tensor, Tensor, Tensor]:
+        """Whether each atom hangs on another, the bond's mean length, and whether that never changes."""
         n = len(self.vocabulary.atoms)
-        own = layout.static[kind, turn, :n].argmax(-1)
-        other = layout.static[kind, turn, n + 2 : 2 * n + 2].argmax(-1)
-        return layout.bonded[kind, turn], self.lengths[own, other], self.rigid[own, other]
+        static = row.layout.static[row.kind, row.turn]
+        own, other = static[:, :n].argmax(-1), static[:, n + 2 : 2 * n + 2].argmax(-1)
+        return row.layout.bonded[row.kind, row.turn], self.lengths[own, other], self.rigid[own, other]
 
-    def _told(
-        self, layout: Layout, context: Context, points: Tensor, turn: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Axes (B, R, 3, 3), their origin (B, R, 3), and everything told as numbers (B, R, D)."""
-        kind = context.kind[:, None]
-        known = present(layout, context, turn)
-        n_atoms = known.shape[-1]
-        axes, origin = _axes(points, layout.frame[kind, turn])
-
-        def turned(places: Tensor, there: Tensor) -> Tensor:
-            local = torch.einsum("brij,brsj->brsi", axes, places - origin[:, :, None]) * _SCALE
-            return torch.cat([(local * there[..., None]).flatten(2), there.to(local.dtype)], -1)
-
-        slots = layout.slots[kind, turn]
-        seen = (slots >= 0) & known.gather(2, slots.clamp(min=0))
-        beads = points[:, :, n_atoms:][:, :, : self.n_beads]
-        named = (layout.beads[context.kind] >= 0)[:, None, : self.n_beads].expand(-1, len(turn), -1)
-        level = context.level[:, None, None].expand(-1, len(turn), 1)
-        phase = F.one_hot(torch.tensor(context.phase), 3).to(points).expand(len(points), len(turn), 3)
-        missing, left = self._missing(layout, context, points, known, turn)
-        told = [
-            turned(_pick(points, slots), seen),
-            turned(beads, named),
-            turned(missing, left > _SHARE),
-            left,
-            self._signs(layout, context, turn),
-            level,
-            phase,
-        ]
-        return axes, origin, torch.cat(told, -1)
-
-    def _missing(
-        self, layout: Layout, context: Context, points: Tensor, known: Tensor, turn: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Where what a bead still lacks must be on average (B, R, 3, 3), and its weight (B, R, 3)."""
-        kind = context.kind[:, None]
-        n_atoms = known.shape[-1]
-        shares = layout.shares[kind, turn]
-        bead = points[:, :, n_atoms:].gather(2, shares.clamp(min=0)[..., None].expand(-1, -1, -1, 3))
-        weights = layout.weights[context.kind][:, None].expand(-1, len(turn), -1, -1)
-        weights = weights.gather(2, shares.clamp(min=0)[..., None].expand(-1, -1, -1, n_atoms))
-        done = weights * known[:, :, None].to(weights.dtype)
-        left = (1 - done.sum(-1)) * (shares >= 0)
-        lacking = bead - torch.einsum("brku,brux->brkx", done, points[:, :, :n_atoms])
-        return lacking / left.clamp(min=_SHARE)[..., None], left
-
-    def _signs(self, layout: Layout, context: Context, turn: Tensor) -> Tensor:
-        columns = layout.signs[context.kind[:, None], turn]
-        found = context.signs[:, None].expand(-1, len(turn), -1).gather(2, columns.clamp(min=0))
-        return torch.where(columns >= 0, found, 0.0)
-
-    def _mixture(
-        self, layout: Layout, context: Context, axes: Tensor, origin: Tensor, told: Tensor, turn: Tensor
-    ) -> Tensor:
-        role = self.role(layout.static)[context.kind[:, None], turn]
-        hidden = self.told(told) + role + self.near_out(self._around(context, axes, origin))
+    def _mixture(self, row: _Rows) -> Tensor:
+        role = self.role(row.layout.static)[row.kind, row.turn]
+        hidden = self.told(row.told(self.n_beads)) + role + self.near_out(self._around(row))
         for block in self.body:
             hidden = block(hidden)
         found: Tensor = self.out(hidden).unflatten(-1, (self.settings.components, N_PARAMETERS))
         return found
 
-    def _around(self, context: Context, axes: Tensor, origin: Tensor) -> Tensor:
-        """What is around, seen from each atom's axes (B, R, width), as a sum over particles."""
-        vectors = context.around[:, None] - origin[:, :, None]
+    def _around(self, row: _Rows) -> Tensor:
+        """What is around, seen from each atom's axes (R, width), as a sum over particles."""
+        context = row.context
+        vectors = context.around[row.at] - row.origin[:, None]
         distance = vectors.norm(dim=-1)
-        local = torch.einsum("brij,brej->brei", axes, vectors) * _SCALE
-        seen = torch.cat([local, (distance * _SCALE)[..., None]], -1)
-        deep = F.silu(self.near_place(seen) + self.near_type(context.around_type)[:, None])
-        deep = F.silu(self.near_deep(deep))
-        weight = (1 - (distance / self.settings.cutoff).square()).clamp(min=0).square()
-        weight = weight * (context.around_type > 0)[:, None]
-        return (deep * weight[..., None]).sum(2) / 4
+        local = torch.einsum("rij,rej->rei", row.axes, vectors)
+        types = F.one_hot(context.around_type, self.n_types)[row.at].to(local)
+        seen = torch.cat([_SCALE * local, _SCALE * distance[..., None], types], -1)
+        deep = F.relu(self.near_deep(F.relu(self.near_place(seen))))
+        weight = (1 - (distance / self.settings.cutoff).square()).clamp(min=0).square() * types[..., 1:].sum(
+            -1
+        )
+        return torch.einsum("rew,re->rw", deep, weight) / 4
+
+
+class _Rows:
+    """Atoms that are placed, one a row, each with the points that it is told about in its own axes.
+
+    Parameters
+    ----------
+    layout : Layout
+    context : Context
+    at : Tensor (R,)
+        Bead of the context.
+    turn : Tensor (R,)
+        Which of its atoms.
+    points : Tensor (R, W, 3)
+        nm.
+    """
+
+    def __init__(self, layout: Layout, context: Context, at: Tensor, turn: Tensor, points: Tensor) -> None:
+        self.layout, self.context, self.at, self.turn, self.points = layout, context, at, turn, points
+        self.kind = context.kind[at]
+        self.axes, self.origin = _axes(points, layout.frame[self.kind, turn])
+        column = torch.arange(context.there.shape[1])
+        own = column < layout.n_own[self.kind][:, None]
+        self.known = torch.where(own, column < turn[:, None], context.there[at])
+
+    def told(self, n_beads: int) -> Tensor:
+        """Everything that is told as numbers (R, D)."""
+        layout, context, kind, turn = self.layout, self.context, self.kind, self.turn
+        n_atoms = self.known.shape[1]
+        slots = layout.slots[kind, turn]
+        seen = (slots >= 0) & self.known.gather(1, slots.clamp(min=0))
+        beads = self.points[:, n_atoms:][:, :n_beads]
+        named = layout.beads[kind][:, :n_beads] >= 0
+        missing, left = self._missing()
+        signs = layout.signs[kind, turn]
+        hands = torch.where(signs >= 0, context.signs[self.at].gather(1, signs.clamp(min=0)), 0.0)
+        phase = F.one_hot(torch.tensor(context.phase), 3).to(left).expand(len(kind), 3)
+        return torch.cat(
+            [
+                self._turned(_pick(self.points, slots), seen),
+                self._turned(beads, named),
+                self._turned(missing, left > _SHARE),
+                left,
+                hands,
+                context.level[self.at][:, None],
+                phase,
+            ],
+            -1,
+        )
+
+    def _turned(self, places: Tensor, there: Tensor) -> Tensor:
+        """Places (R, S, 3) in the atoms' axes, 0 where nothing is, and where something is."""
+        local = torch.einsum("rij,rsj->rsi", self.axes, places - self.origin[:, None]) * _SCALE
+        return torch.cat([(local * there[..., None]).flatten(1), there.to(local.dtype)], -1)
+
+    def _missing(self) -> tuple[Tensor, Tensor]:
+        """Where what a bead still lacks must be on average (R, 3, 3), and its weight (R, 3)."""
+        n_atoms = self.known.shape[1]
+        shares = self.layout.shares[self.kind, self.turn]
+        there = shares.clamp(min=0)
+        bead = _pick(self.points[:, n_atoms:], there)
+        weights = self.layout.weights[self.kind[:, None], there] * self.known[:, None]
+        left = (1 - weights.sum(-1)) * (shares >= 0)
+        lacking = bead - torch.einsum("rku,rux->rkx", weights, self.points[:, :n_atoms])
+        return lacking / left.clamp(min=_SHARE)[..., None], left
 
 
 class _Block(nn.Module):
@@ -211,18 +215,18 @@ class _Block(nn.Module):
 
 
 def _pick(points: Tensor, columns: Tensor) -> Tensor:
-    """Points (B, R, S, 3) in columns (B, R, S) of (B, R, W, 3); column -1 gives column 0."""
-    return points.gather(2, columns.clamp(min=0)[..., None].expand(-1, -1, -1, 3))
+    """Points (R, S, 3) in columns (R, S) of (R, W, 3); column -1 gives column 0."""
+    return points.gather(1, columns.clamp(min=0)[..., None].expand(-1, -1, 3))
 
 
 def _axes(points: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-    """Axes as rows (B, R, 3, 3): z from the second point to the first, y across the third; and the first."""
-    first, second, third = _pick(points, columns).unbind(2)
+    """Axes as rows (R, 3, 3): z from the second point to the first, y across the third; and the first."""
+    first, second, third = _pick(points, columns).unbind(1)
     lab = torch.eye(3, dtype=points.dtype)
-    along = torch.where((columns[..., 1] >= 0)[..., None], first - second, lab[2])
-    aside = torch.where((columns[..., 2] >= 0)[..., None], third - first, lab[0])
+    along = torch.where((columns[:, 1] >= 0)[:, None], first - second, lab[2])
+    aside = torch.where((columns[:, 2] >= 0)[:, None], third - first, lab[0])
     z = F.normalize(along, dim=-1, eps=1e-6)
-    spare = torch.where((z[..., :1].abs() < 0.8), lab[0], lab[1])
+    spare = torch.where((z[:, :1].abs() < 0.8), lab[0], lab[1])
     across = torch.linalg.cross(aside, z, dim=-1)
     flat = across.norm(dim=-1, keepdim=True) < 1e-4
     y = F.normalize(torch.where(flat, torch.linalg.cross(spare, z, dim=-1), across), dim=-1, eps=1e-9)

@@ -88,11 +88,11 @@ class MixturePlacer:
         points = context.points.clone()
         width = own.shape[1]
         points[:, :width] = torch.where((own >= 0)[..., None], places, points[:, :width])
-        found = self.network.log_density(self.layout, replace(context, points=points), places)
-        if phase.atoms != "all":
-            heavy = torch.arange(width) < self.tables.n_heavy[bead][:, None]
-            found = found * (heavy if phase.atoms == "heavy" else ~heavy)
-        return found.sum(1)
+        heavy = torch.arange(width) < self.tables.n_heavy[bead][:, None]
+        rows = (own >= 0) & {"heavy": heavy, "all": torch.ones_like(heavy), "hydrogens": ~heavy}[phase.atoms]
+        found = self.network.log_density(self.layout, replace(context, points=points), places, rows)
+        total = torch.zeros(len(bead), dtype=found.dtype)
+        return total.index_add(0, torch.nonzero(rows)[:, 0], found)
 
     def _context(self, scene: Scene, phase: Phase, frame: Tensor, bead: Tensor) -> Context:
         settings = self.network.settings

@@ -143,11 +143,10 @@ class MixtureTask:
         origin = copies.beads[sample, bead][:, None]
         places = clean[sample[:, None], own.clamp(min=0)] - origin
         seen = self._known_own(copies, context, sample, own, origin)
-        found = self.module.log_density(self.layout, seen, places)
         slot = torch.arange(own.shape[1])
         heavy = slot < self.tables.n_heavy[bead][:, None]
         rows = (own >= 0) & {"heavy": heavy, "all": torch.ones_like(heavy), "hydrogens": ~heavy}[phase.atoms]
-        return -found[rows].mean()
+        return -self.module.log_density(self.layout, seen, places, rows).mean()
 
     def _known_own(
         self, copies: Scene, context: Context, sample: Tensor, own: Tensor, origin: Tensor
