@@ -60,7 +60,7 @@ def bonded_families(system: Any, exclude: Collection[str] = ()) -> list[Family]:
     ----------
     system : openmm.System
     exclude : collection of str
-        Names or classes of forces to leave out.
+        Names or classes of forces to leave out where they are.
 
     Raises
     ------
@@ -70,8 +70,8 @@ def bonded_families(system: Any, exclude: Collection[str] = ()) -> list[Family]:
     names = [{force.getName(), type(force).__name__} for force in system.getForces()]
     if not any(not own & {*PAIR_FORCES, *WITHOUT_ENERGY, *exclude} for own in names):
         return []
-    pairs = set.union(*names) & {*PAIR_FORCES}
-    energy = Energy.from_openmm(system, exclude=(*pairs, *exclude))
+    left_out = set.union(*names) & {*PAIR_FORCES, *exclude}
+    energy = Energy.from_openmm(system, exclude=sorted(left_out))
     return [_family(name, energy[name]) for name in energy.groups]
 
 
