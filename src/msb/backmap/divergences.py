@@ -99,6 +99,7 @@ class Divergences:
             if len(atoms)
         }
 
+    @torch.no_grad()
     def figures(self, placer: Placer) -> dict[str, float]:
         """Place the beads and compare.
 

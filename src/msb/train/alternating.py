@@ -28,8 +28,15 @@ _GENERATOR_TURN = 2**32  # label of the generator's noise in a step; the critic'
 class Adversaries(Protocol):
     """What a method hands to the loop."""
 
-    generator: nn.Module
-    critic: nn.Module
+    @property
+    def generator(self) -> nn.Module:
+        """What is trained to be kept."""
+        ...
+
+    @property
+    def critic(self) -> nn.Module:
+        """What is trained to tell the generator's samples from the data."""
+        ...
 
     def pretrain_losses(self, count: int, step: int, random: torch.Generator) -> dict[str, Tensor]:
         """Weighted terms of the generator alone, whose sum is minimised."""

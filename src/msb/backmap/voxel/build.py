@@ -16,7 +16,15 @@ from msb.nn.precision import Precision
 from msb.nn.seeding import seeded
 from msb.nn.voxel_generator import VoxelGenerator
 
-__all__ = ["channels_of", "make_critic", "make_environment", "make_generator", "make_placer"]
+__all__ = [
+    "channels_of",
+    "make_critic",
+    "make_environment",
+    "make_generator",
+    "make_placer",
+    "sized_generator",
+    "sizes_of",
+]
 
 
 def channels_of(settings: VoxelNetworkSettings, mapping: Mapping) -> ChannelMap:
@@ -66,13 +74,27 @@ def make_generator(
     settings: VoxelNetworkSettings, environment: VoxelEnvironment, seed: int = 0
 ) -> VoxelGenerator:
     """A generator for an environment's channels, with reproducible initial weights."""
+    return sized_generator(settings, sizes_of(environment), seed)
+
+
+def sizes_of(environment: VoxelEnvironment) -> dict[str, int]:
+    """What the shape of a generator depends on beside its settings."""
     shared = environment.shared
+    return {
+        "channels": environment.n_static if shared else environment.n_dynamic,
+        "labels": environment.tables.n_labels,
+        "updates": environment.n_dynamic if shared else 0,
+    }
+
+
+def sized_generator(settings: VoxelNetworkSettings, sizes: dict[str, int], seed: int = 0) -> VoxelGenerator:
+    """A generator of known sizes, see :func:`sizes_of`, with reproducible initial weights."""
     with seeded(seed):
         return VoxelGenerator(
-            environment.n_static if shared else environment.n_dynamic,
-            environment.tables.n_labels,
-            environment.grid,
-            updates=environment.n_dynamic if shared else 0,
+            sizes["channels"],
+            sizes["labels"],
+            VoxelGrid(settings.grid, settings.edge, settings.sigma),
+            updates=sizes["updates"],
             width=settings.width,
             latent=settings.latent,
             head=settings.head,

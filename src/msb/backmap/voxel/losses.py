@@ -21,6 +21,7 @@ __all__ = [
     "critic_difference",
     "drift",
     "gradient_penalty",
+    "ramp",
     "reconstruction",
     "sequence_mean",
 ]
@@ -98,6 +99,14 @@ def gradient_penalty(
     gradients = torch.autograd.grad(value.sum(), between, create_graph=True)
     squares = torch.stack([gradient.flatten(1).square().sum(1) for gradient in gradients]).sum(0)
     return ((squares + _SMALLEST).sqrt() - 1).square()
+
+
+def ramp(step: int, first: int, last: int) -> float:
+    r"""The papers' smooth rise of a weight from 0 at one step to 1 at another, :math:`3x^2 - 2x^3`."""
+    if step >= last:
+        return 1.0
+    x = max(0.0, (step - first) / (last - first))
+    return x * x * (3.0 - 2.0 * x)
 
 
 def centre_of_mass(positions: Tensor, reference: Tensor, masses: Tensor, mask: Tensor) -> Tensor:
