@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from msb.core.bead_environment import BeadEnvironments, Environments, Vocabulary
 from msb.core.bead_groups import BeadGroup
 from msb.core.box import bonds_across, image_shifts, make_whole, minimum_image, volume, wrap
 from msb.core.elements import COVALENT_RADII, NO_ELEMENT, STANDARD_MASSES, guess_element
@@ -24,13 +25,17 @@ from msb.core.order import atom_sequence, bead_ranks, colours, stages, visiting_
 from msb.core.polymer import polymer_template
 from msb.core.projection import Projection
 from msb.core.topology import Interaction, MoleculeTemplate, Topology
+from msb.core.unfamiliarity import Familiarity
 from msb.core.voxel import VoxelGrid
 
 __all__ = [
     "COVALENT_RADII",
     "NO_ELEMENT",
     "STANDARD_MASSES",
+    "BeadEnvironments",
     "BeadGroup",
+    "Environments",
+    "Familiarity",
     "Interaction",
     "InternalCoordinates",
     "LinearMean",
@@ -41,6 +46,7 @@ __all__ = [
     "Projection",
     "Topology",
     "Unit",
+    "Vocabulary",
     "VoxelGrid",
     "angles",
     "atom_sequence",
