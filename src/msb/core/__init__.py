@@ -5,7 +5,10 @@ from __future__ import annotations
 from msb.core.bead_environment import BeadEnvironments, Environments, Vocabulary
 from msb.core.bead_groups import BeadGroup
 from msb.core.box import bonds_across, image_shifts, make_whole, minimum_image, volume, wrap
+from msb.core.channel_tables import ChannelTables
+from msb.core.channels import ChannelMap, default_channels
 from msb.core.elements import COVALENT_RADII, NO_ELEMENT, STANDARD_MASSES, guess_element
+from msb.core.environment import Surroundings, VoxelEnvironment, surroundings
 from msb.core.features import LinearMean, bead_features, choose_frame
 from msb.core.fragments import Unit, units_of
 from msb.core.geometry import (
@@ -34,6 +37,8 @@ __all__ = [
     "STANDARD_MASSES",
     "BeadEnvironments",
     "BeadGroup",
+    "ChannelMap",
+    "ChannelTables",
     "Environments",
     "Familiarity",
     "Interaction",
@@ -44,9 +49,11 @@ __all__ = [
     "MoleculeTemplate",
     "Placement",
     "Projection",
+    "Surroundings",
     "Topology",
     "Unit",
     "Vocabulary",
+    "VoxelEnvironment",
     "VoxelGrid",
     "angles",
     "atom_sequence",
@@ -55,6 +62,7 @@ __all__ = [
     "bonds_across",
     "choose_frame",
     "colours",
+    "default_channels",
     "dihedrals",
     "distances",
     "guess_element",
@@ -69,6 +77,7 @@ __all__ = [
     "polymer_template",
     "random_rotations",
     "stages",
+    "surroundings",
     "uniform",
     "uniform_block",
     "units_of",

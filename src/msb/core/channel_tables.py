@@ -268,8 +268,8 @@ def _check_known(
         ("bead types", beads, [channel.types for channel in channels.beads]),
     )
     for what, names, taken in groups:
-        if taken and not all(taken):
-            continue  # a channel takes every type
+        if not taken or not all(taken):
+            continue  # left out on purpose, or a channel takes every type
         known = {word for words in taken for word in words}
         missing = [name + nearest_names(name, known) for name in names if name not in known]
         if missing:

@@ -297,7 +297,8 @@ def _about_z(points: Tensor, angles: Tensor) -> Tensor:
 def _sine(a: Tensor, b: Tensor) -> Tensor:
     """Sine of the angle between vectors (..., 3), 0 where one is zero."""
     product = torch.linalg.cross(a, b.expand_as(a)).norm(dim=-1)
-    return product / (a.norm(dim=-1) * b.norm(dim=-1)).clamp_min(1e-12)
+    sine: Tensor = product / (a.norm(dim=-1) * b.norm(dim=-1)).clamp_min(1e-12)
+    return sine
 
 
 def _nearest(vectors: Tensor, distance: Tensor) -> Tensor:
