@@ -79,6 +79,15 @@ def periodic_pairs(points: FloatArray, box: FloatArray | None, reach: float) -> 
 
 
 def _sorted(x: FloatArray, first: IntArray, second: IntArray, shifts: FloatArray) -> PeriodicPairs:
-    distance = np.linalg.norm(x[second] + shifts - x[first], axis=-1).round(6)
-    order = np.lexsort((shifts[:, 2], shifts[:, 1], shifts[:, 0], distance, second, first))
-    return PeriodicPairs(first[order], second[order], shifts[order])
+    order = np.argsort(first * len(x) + second, kind="stable")
+    first, second, shifts = first[order], second[order], shifts[order]
+    same = np.zeros(len(first), dtype=bool)
+    same[1:] = (first[1:] == first[:-1]) & (second[1:] == second[:-1])
+    same[:-1] |= same[1:]
+    rows = np.flatnonzero(same)  # several images of one point: by distance, then by shift
+    if len(rows):
+        distance = np.linalg.norm(x[second[rows]] + shifts[rows] - x[first[rows]], axis=-1).round(6)
+        keys = (*(shifts[rows].T[::-1]), distance, second[rows], first[rows])
+        turn = rows[np.lexsort(keys)]
+        shifts[rows] = shifts[turn]
+    return PeriodicPairs(first, second, shifts)

@@ -101,7 +101,7 @@ def _hidden(layout: Layout, scene: Scene, phase: Phase, bead: Tensor, at: Tensor
 def _around(
     layout: Layout, scene: Scene, phase: Phase, frame: Tensor, bead: Tensor, nearest: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
-    """Nearest visible atoms (but bonded ones, which are told as such) and beads (B, E, 3), and types (B, E)."""
+    """Nearest visible atoms that are not bonded, and beads (B, E, 3), and their types (B, E)."""
     origin = scene.beads[frame, bead][:, None]
     seen = scene.around(frame, bead, phase)
     named = (seen.atom[:, :, None] == layout.system_atoms(bead)[:, None, :]).any(-1)

@@ -40,10 +40,10 @@ class Vocabulary:
     beads: tuple[str, ...]
 
     @classmethod
-    def of(cls, mapping: Mapping) -> Vocabulary:
-        """Types of a system, sorted."""
-        molecules = {t for molecule, _ in mapping.topology.molecules for t in molecule.atom_types}
-        beads = {t for template in mapping.templates for t in template.bead_types}
+    def of(cls, *mappings: Mapping) -> Vocabulary:
+        """Types of some systems, sorted."""
+        molecules = {t for m in mappings for molecule, _ in m.topology.molecules for t in molecule.atom_types}
+        beads = {t for m in mappings for template in m.templates for t in template.bead_types}
         return cls(tuple(sorted(molecules)), tuple(sorted(beads)))
 
     def atom_columns(self, types: Sequence[str]) -> IntArray:
@@ -170,6 +170,11 @@ class Layout:
             vocabulary=words,
             **_tables(rows, words),
         )
+
+    @property
+    def n_told_beads(self) -> int:
+        """Beads whose places every atom is told; those behind are named by some only."""
+        return _BEAD_SLOTS
 
     def system_atoms(self, bead: Tensor) -> Tensor:
         """Atoms (B, U) of the system, -1 filling up."""
@@ -384,7 +389,7 @@ def _one(column: int | np.integer, n: int) -> FloatArray:
 def _tables(rows: list[_Row], words: Vocabulary) -> dict[str, Tensor]:
     """All rows in one table each."""
     wide = max(len(row.own) for row in rows)
-    points, beads = max(len(row.atoms) for row in rows), max(len(row.beads) for row in rows)
+    points, beads = max(len(row.atoms) for row in rows), max([_BEAD_SLOTS, *(len(row.beads) for row in rows)])
     k = len(rows)
     ints = {
         "atoms": np.full((k, points), -1),

@@ -38,6 +38,7 @@ class MixtureNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.settings, self.vocabulary = settings, vocabulary
+        self.sizes = (n_slots, n_beads, n_static)
         types, width = len(vocabulary.atoms), settings.width
         self.n_beads = n_beads
         told = 4 * n_slots + 4 * n_beads + 3 * 5 + 3 + 1 + 3
@@ -54,6 +55,13 @@ class MixtureNetwork(nn.Module):
         nn.init.normal_(self.out.bias, std=0.5)
         self.register_buffer("lengths", torch.full((types, types), 0.15))
         self.register_buffer("rigid", torch.zeros(types, types, dtype=torch.bool))
+
+    @classmethod
+    def for_layout(cls, settings: MixtureSettings, layout: Layout) -> MixtureNetwork:
+        """An untrained network for the tables of a system."""
+        return cls(
+            settings, layout.vocabulary, layout.slots.shape[2], layout.n_told_beads, layout.static.shape[2]
+        )
 
     def calibrate(self, layout: Layout, bonds: Tensor, positions: Tensor) -> None:
         """Take mean bond lengths, and which never change, from frames (F, N, 3) and bonds (P, 2)."""
@@ -103,7 +111,8 @@ class MixtureNetwork(nn.Module):
         parameters, bond = self._mixture(row), self._bond(row)
         local = draw(parameters, pick.flatten(), noise.flatten(0, 1), *bond)
         places = row.origin + torch.einsum("rij,ri->rj", row.axes, local)
-        return places.unflatten(0, shape), log_density(parameters, local, *bond).unflatten(0, shape)
+        found = log_density(parameters, local, *bond)
+        return places.reshape(*shape, 3), found.reshape(shape)
 
     def _bond(self, row: _Rows) -> tuple[Tensor, Tensor, Tensor]:
         """Whether each atom hangs on another, the bond's mean length, and whether that never changes."""

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from msb.backmap.mixture.context import Context, gather
-from msb.backmap.mixture.layout import Layout
+from msb.backmap.mixture.context import gather
+from msb.backmap.mixture.layout import Layout, Vocabulary
 from msb.backmap.mixture.network import MixtureNetwork
-from msb.core.mapping import Mapping
+from msb.backmap.mixture.settings import MixtureSettings
 from msb.core.scene import Phase, Scene, Tables
 from msb.data.snapshots import Snapshots
 
-__all__ = ["MixtureTask", "Streams"]
+__all__ = ["MixtureTask", "Part", "Streams"]
 
 _BEADS = 16  # of a frame that share one disturbed copy of it
+_OPEN = 0.05  # of the copies are told no handedness
+_VALIDATION = 16  # copies of each selection system
 _FORWARD = Phase(gibbs=False, atoms="heavy", number=0)
 _AGAIN = Phase(gibbs=True, atoms="all", number=1)
 _HYDROGENS = Phase(gibbs=True, atoms="hydrogens", number=2)
@@ -52,45 +55,64 @@ class _Copies(Scene):
         return near, shift * self.mirror
 
 
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Snapshots of one system.
+
+    Attributes
+    ----------
+    layout : Layout
+    tables : Tables
+    scene : Scene
+        With all atoms in place.
+    signs : Tensor (F, N)
+        Handedness of atoms with four neighbours.
+    """
+
+    layout: Layout
+    tables: Tables
+    scene: Scene
+    signs: Tensor
+
+    @classmethod
+    def of(cls, source: Snapshots, words: Vocabulary, settings: MixtureSettings) -> Part:
+        """Prepare snapshots."""
+        layout = Layout.of(source.mapping, words, settings.order)
+        tables = Tables.of(source.mapping, settings.order)
+        scene = Scene.of(tables, source.beads, source.boxes, settings.reach, positions=source.positions)
+        return cls(layout, tables, scene, layout.signs_of(scene.positions))
+
+    @property
+    def groups(self) -> int:
+        """Samples in a frame."""
+        return max(1, self.tables.n_beads // _BEADS)
+
+
 class MixtureTask:
     """Likelihood of the atoms of beads in snapshots; see `msb.train.loop.Task`.
+
+    A sample is a disturbed copy of a frame, in which some beads are placed.
 
     Parameters
     ----------
     network : MixtureNetwork
-    layout : Layout
-    mapping : Mapping
-    train, select : Snapshots
-        Of the mapping's system.
+    train, select : sequence of Part
     streams : Streams
     """
 
     def __init__(
         self,
         network: MixtureNetwork,
-        layout: Layout,
-        mapping: Mapping,
-        train: Snapshots,
-        select: Snapshots,
-        streams: Streams = Streams(),
+        train: Sequence[Part],
+        select: Sequence[Part],
+        streams: Streams | None = None,
     ) -> None:
-        self.module, self.layout, self.streams = network, layout, streams
-        self.tables = Tables.of(mapping, network.settings.order)
-        self.train, self.train_signs = self._scene(train)
-        self.select, self.select_signs = self._scene(select)
-        self.groups = max(1, self.tables.n_beads // _BEADS)
-        self.n_samples = len(self.train.beads) * self.groups
-        self.turned = bool((layout.frame[layout.bonded.logical_not()] < 0).any())
-
-    def _scene(self, source: Snapshots) -> tuple[Scene, Tensor]:
-        scene = Scene.of(
-            self.tables,
-            source.beads,
-            source.boxes,
-            self.module.settings.reach,
-            positions=source.positions,
-        )
-        return scene, self.layout.signs_of(scene.positions)
+        self.module: nn.Module = network
+        self.network, self.streams = network, streams or Streams()
+        self.train, self.select = list(train), list(select)
+        sizes = [len(part.scene.beads) * part.groups for part in self.train]
+        self._ends = torch.tensor(sizes).cumsum(0)
+        self.n_samples = int(self._ends[-1])
 
     def losses(self, indices: Tensor, step: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Mean negative log likelihood of an atom, in nats."""
@@ -101,78 +123,69 @@ class MixtureTask:
             name, phase = "again", _AGAIN
         else:
             name, phase = "hydrogens", _HYDROGENS
-        frames = indices // self.groups
-        level = torch.rand(len(frames), generator=generator)
-        return {name: self._loss(self.train, self.train_signs, phase, frames, level, generator)}
+        level = torch.rand(len(indices), generator=generator)
+        which = torch.bucketize(indices, self._ends, right=True)
+        total, count = torch.zeros(()), 0
+        for number in sorted(set(which.tolist())):
+            part, rows = self.train[number], which == number
+            first = int(self._ends[number]) - len(part.scene.beads) * part.groups
+            frames = (indices[rows] - first) // part.groups
+            found = self._found(part, phase, frames, level[rows], generator)
+            total, count = total - found.sum(), count + len(found)
+        return {name: total / max(count, 1)}
 
     def validate(self) -> dict[str, float]:
-        """The same on the selection snapshots, at half the disturbance."""
+        """The same on the selection snapshots, half disturbed and as they are."""
         generator = torch.Generator().manual_seed(0)
         names = {"forward": _FORWARD, "again": _AGAIN, "hydrogens": _HYDROGENS}
-        frames = torch.arange(16) % len(self.select.beads)
         figures: dict[str, float] = {}
         for name, phase in names.items():
-            for told, level in (("", torch.full((16,), 0.5)), ("_clean", torch.zeros(16))):
-                loss = self._loss(self.select, self.select_signs, phase, frames, level, generator)
-                figures[name + told] = float(loss)
+            for told, level in (("", 0.5), ("_clean", 0.0)):
+                found = torch.cat(
+                    [
+                        self._found(
+                            part,
+                            phase,
+                            torch.arange(_VALIDATION) % len(part.scene.beads),
+                            torch.full((_VALIDATION,), level),
+                            generator,
+                        )
+                        for part in self.select
+                    ]
+                )
+                figures[name + told] = -float(found.mean())
         return {**figures, "score": figures["forward"] + figures["again"] + figures["hydrogens"]}
 
-    def _loss(
-        self,
-        scene: Scene,
-        signs: Tensor,
-        phase: Phase,
-        frames: Tensor,
-        level: Tensor,
-        generator: torch.Generator,
+    def _found(
+        self, part: Part, phase: Phase, frames: Tensor, level: Tensor, generator: torch.Generator
     ) -> Tensor:
-        copies, clean, hands = self._copies(scene, signs, frames, level, generator)
-        sample, bead = self._beads(copies, phase, generator)
-        settings = self.module.settings
-        context = gather(
-            self.layout,
-            copies,
-            phase,
-            sample,
-            bead,
-            hands,
-            level[sample],
-            (settings.atoms_around, settings.beads_around),
-        )
-        own = self.tables.own[bead]
+        """Log likelihood of every atom that a phase places, in nats."""
+        tables, settings = part.tables, self.network.settings
+        copies, clean, hands = self._copies(part, frames, level, generator)
+        sample, bead = _chosen(copies, phase, generator)
+        nearest = (settings.atoms_around, settings.beads_around)
+        context = gather(part.layout, copies, phase, sample, bead, hands, level[sample], nearest)
+        own = tables.own[bead]
         origin = copies.beads[sample, bead][:, None]
-        places = clean[sample[:, None], own.clamp(min=0)] - origin
-        seen = self._known_own(copies, context, sample, own, origin)
-        slot = torch.arange(own.shape[1])
-        heavy = slot < self.tables.n_heavy[bead][:, None]
-        rows = (own >= 0) & {"heavy": heavy, "all": torch.ones_like(heavy), "hydrogens": ~heavy}[phase.atoms]
-        return -self.module.log_density(self.layout, seen, places, rows).mean()
-
-    def _known_own(
-        self, copies: Scene, context: Context, sample: Tensor, own: Tensor, origin: Tensor
-    ) -> Context:
-        """The context with the bead's own atoms in place; each atom is told those before it."""
+        rows = sample[:, None], own.clamp(min=0)
         points = context.points.clone()
         width = own.shape[1]
-        places = copies.positions[sample[:, None], own.clamp(min=0)] - origin
-        points[:, :width] = torch.where((own >= 0)[..., None], places, points[:, :width])
-        return Context(
-            context.kind,
-            points,
-            context.there,
-            context.around,
-            context.around_type,
-            context.signs,
-            context.level,
-            context.phase,
-        )
+        there = (own >= 0)[..., None]
+        points[:, :width] = torch.where(there, copies.positions[rows] - origin, points[:, :width])
+        heavy = torch.arange(width) < tables.n_heavy[bead][:, None]
+        placed = (own >= 0) & {"heavy": heavy, "all": torch.ones_like(heavy), "hydrogens": ~heavy}[
+            phase.atoms
+        ]
+        seen = replace(context, points=points)
+        return self.network.log_density(part.layout, seen, clean[rows] - origin, placed)
 
     def _copies(
-        self, scene: Scene, signs: Tensor, frames: Tensor, level: Tensor, generator: torch.Generator
+        self, part: Part, frames: Tensor, level: Tensor, generator: torch.Generator
     ) -> tuple[_Copies, Tensor, Tensor]:
         """Disturbed copies of frames, the same undisturbed (C, N, 3), and their handedness (C, N)."""
-        settings, tables = self.module.settings, self.tables
-        clean, beads, hands = scene.positions[frames], scene.beads[frames], signs[frames]
+        settings, tables, scene = self.network.settings, part.tables, part.scene
+        clean, beads, hands = scene.positions[frames], scene.beads[frames], part.signs[frames]
+        known = torch.rand(len(frames), 1, generator=generator) >= _OPEN
         mirror = torch.ones(3)
         if torch.rand((), generator=generator) < 0.5:
             mirror[2] = -1.0
@@ -196,28 +209,29 @@ class MixtureTask:
             frames=frames,
             mirror=mirror,
         )
-        return copies, clean, hands
+        return copies, clean, hands * known
 
-    def _beads(self, copies: _Copies, phase: Phase, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Beads to be placed in each copy, as rows (copy, bead); sets what is there in the copies."""
-        tables = self.tables
-        n, m = len(copies.beads), tables.n_beads
-        owner, light = tables.owner, tables.hydrogen
+
+def _chosen(copies: _Copies, phase: Phase, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Beads to be placed in each copy, as rows (copy, bead); sets what is there in the copies."""
+    tables = copies.tables
+    n, m = len(copies.beads), tables.n_beads
+    owner, light = tables.owner, tables.hydrogen
+    chance = torch.rand(n, m, generator=generator)
+    if phase.atoms == "heavy":
+        rank = tables.ranks[torch.randint(m, (n,), generator=generator)][:, None]
+        same = tables.ranks == rank
+        some = torch.rand(n, 1, generator=generator)
+        before = (tables.ranks < rank) | (same & (chance < some))
+        copies.placed = before[:, owner] & ~light
+        chance = torch.where(same & ~before, chance, 2.0)
+    elif phase.atoms == "hydrogens":
+        some = 2 * torch.rand(n, 1, generator=generator)
+        copies.placed = ~light | (chance < some)[:, owner]
         chance = torch.rand(n, m, generator=generator)
-        if phase.atoms == "heavy":
-            rank = tables.ranks[torch.randint(m, (n,), generator=generator)][:, None]
-            same = tables.ranks == rank
-            some = torch.rand(n, 1, generator=generator)
-            before = (tables.ranks < rank) | (same & (chance < some))
-            copies.placed = before[:, owner] & ~light
-            chance = torch.where(same & ~before, chance, 2.0)
-        elif phase.atoms == "hydrogens":
-            some = 2 * torch.rand(n, 1, generator=generator)
-            copies.placed = ~light | (chance < some)[:, owner]
-            chance = torch.rand(n, m, generator=generator)
-        chance = torch.where(tables.n_own > 0, chance, 2.0)
-        count = min(_BEADS, m)
-        value, bead = chance.topk(count, dim=1, largest=False)
-        rows = value < 2.0
-        sample = torch.arange(n)[:, None].expand(-1, count)
-        return sample[rows], bead[rows]
+    chance = torch.where(tables.n_own > 0, chance, 2.0)
+    count = min(_BEADS, m)
+    value, bead = chance.topk(count, dim=1, largest=False)
+    rows = value < 2.0
+    sample = torch.arange(n)[:, None].expand(-1, count)
+    return sample[rows], bead[rows]
