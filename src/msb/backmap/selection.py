@@ -69,7 +69,7 @@ def choose(
         if how != "random" or candidates is None:
             raise ConfigError(f"the choice `{how}` needs energies; give the force field, or choose `random`")
         return (uniform.double() * candidates).long().clamp(max=candidates - 1)
-    levels = torch.nan_to_num(energies.double(), nan=torch.inf, posinf=torch.inf)
+    levels = torch.where(torch.isfinite(energies), energies.double(), torch.inf)
     lowest = levels.argmin(1)
     if how == "min":
         return lowest
@@ -83,7 +83,8 @@ def choose(
             f"the choice `boltzmann` needs {missing}: weighting by the energy alone would sample the square "
             "of the distribution; choose `random`"
         )
-    weight = torch.nan_to_num(-levels / kT - log_density.double(), nan=-torch.inf, posinf=-torch.inf)
+    weight = -levels / kT - log_density.double()
+    weight = torch.where(torch.isfinite(weight), weight, -torch.inf)
     top = weight.amax(1, keepdim=True)
     return torch.where(
         torch.isfinite(top[:, 0]), _by_weight(torch.exp(weight - top).nan_to_num(), uniform), lowest
