@@ -119,6 +119,7 @@ class BeadKinds:
         context = _padded([k.context for k in kinds], _NONE)
         rows = [(family, [k.rows[n] for k in kinds]) for n, family in enumerate(families)]
         rows += [_inside(force, n, kinds) for n, force in enumerate(forces)]
+        rows = [(family, table) for family, table in rows if any(len(atoms) for atoms, _ in table)]
         length = width + context.shape[1]
         return cls(
             torch.from_numpy(kind),
@@ -237,6 +238,7 @@ def _inside(force: PairForce, number: int, kinds: Sequence[_Kind]) -> tuple[Fami
 def _slots(family: Family, rows: Sequence[Rows], kinds: Sequence[_Kind], width: int, length: int) -> Slots:
     """Interactions of a family as tables over kinds; `length` is where the dummies begin."""
     most = max(len(atoms) for atoms, _ in rows)
+    some = next(columns for atoms, columns in rows if len(atoms))  # fills rows up: no singularities
     k = family.atoms.shape[1]
     local = np.tile(length + np.arange(k), (len(kinds), most, 1))
     columns = {
@@ -249,7 +251,7 @@ def _slots(family: Family, rows: Sequence[Rows], kinds: Sequence[_Kind], width: 
         local[n, : len(atoms)] = np.array([place[a] for a in atoms.ravel().tolist()]).reshape(atoms.shape)
         for name, column in values.items():
             columns[name][n, : len(atoms)] = column
-            columns[name][n, len(atoms) :] = family.columns[name][:1]  # any that are no singularity
+            columns[name][n, len(atoms) :] = some[name][:1]
     there = _filled([len(atoms) for atoms, _ in rows], most)
     return Slots(family, torch.from_numpy(local), torch.from_numpy(there), Table(**columns))
 
