@@ -21,6 +21,7 @@ __all__ = [
     "BEADS",
     "CONTACTS",
     "LJ_ROWS",
+    "PIERCED",
     "RDF",
     "RING",
     "SHORTEST",
@@ -39,6 +40,7 @@ RDF, RING = "RDF carbons, relative L1", "ring-dihedral sd, deg"
 SHORTEST = "shortest non-bonded distance, Å"
 STEREO = {"hands": "inverted stereocentres, %", "wrong side": "wrong-side H, %"}
 BEADS = ("beads off, rms, nm", "beads off, most, nm")
+PIERCED = "pierced rings a frame"
 CONTACTS = ("C–C pairs < 0.28 nm a frame", "any pair < 0.17 nm a frame")
 REPLICATES = 200
 
@@ -74,8 +76,8 @@ class Row:
     md: float | None = None
 
 
-def read_column(folder: Path, column: str, frames: Sequence[int]) -> Column:
-    """Read what there is of a column, without positions."""
+def read_column(folder: Path, column: str, frames: Sequence[int], key: str = "") -> Column:
+    """Read what there is of a column made by the model of that key, without positions."""
     kept, arrays, meta = [], [], []
     for frame in frames:
         path = folder / f"{frame:03d}.npz"
@@ -83,13 +85,14 @@ def read_column(folder: Path, column: str, frames: Sequence[int]) -> Column:
             continue
         with np.load(path) as file:
             told = json.loads(str(file["meta"]))
-            if column not in told["columns"]:
+            if column not in told["columns"] or told.get("key", "") != key:
                 continue
             names = [n for n in file.files if n.startswith(f"{column}/") and not n.endswith("/positions")]
             arrays.append({name.partition("/")[2]: file[name] for name in names})
         kept.append(frame)
         meta.append({**told["columns"][column], "peak_mb": told.get("peak_mb")})
-    stacked = {name: np.stack([own[name] for own in arrays]) for name in (arrays[0] if arrays else ())}
+    shared = [name for name in (arrays[0] if arrays else ()) if all(name in own for own in arrays)]
+    stacked = {name: np.stack([own[name] for own in arrays]) for name in shared}
     return Column(tuple(kept), stacked, tuple(meta))
 
 
@@ -115,6 +118,9 @@ def rows_of(test: Column, reference: Column) -> list[Row]:
     for k, row in enumerate(CONTACTS):
         counts = [own.arrays["contacts"][:, k] for own in (test, reference)]
         found.append(_mean(row, counts[0], float(counts[1].mean())))
+    if all("piercings" in own.arrays for own in (test, reference)):  # older frames were not searched
+        pierced = [own.arrays["piercings"] for own in (test, reference)]
+        found.append(_mean(PIERCED, pierced[0], float(pierced[1].mean())))
     away = [own.arrays["away"].astype(np.float64) for own in (test, reference)]
     rms = [float(np.sqrt((own**2).mean())) for own in away]
     return [
@@ -186,6 +192,7 @@ def costs(column: Column) -> dict[str, float]:
     wall, cpu = (np.array([own[kind] for own in column.meta]) for kind in ("wall", "cpu"))
     peak = max(own["peak_mb"] or 0.0 for own in column.meta)
     failed = sum(own.get("succeeded") is False for own in column.meta)
+    told = [own.get("facts") or {} for own in column.meta]
     return {
         "frames": len(column.frames),
         "wall_mean": float(wall.mean()),
@@ -193,4 +200,17 @@ def costs(column: Column) -> dict[str, float]:
         "cpu_most": float(cpu.max()),
         "peak_mb": float(peak),
         "failed": failed,
+        **(_told(told) if all(told) else {}),
     }
+
+
+def _told(facts: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """What a model told of its frames: see `facts.told_by`."""
+    seconds = {name: sum(own["seconds"][name] for own in facts) for name in ("network", "total")}
+    found = {
+        "network_share": seconds["network"] / seconds["total"],
+        "bead_rms_before": float(np.sqrt(np.mean([own["bead_rms_before"] ** 2 for own in facts]))),
+        "stages": float(np.mean([sum(own["stages"].values()) for own in facts])),
+    }
+    shares = [own["unfamiliar"] for own in facts]
+    return found if None in shares else {**found, "unfamiliar": float(np.mean(shares))}

@@ -90,13 +90,32 @@ def frames_of(subset: str, limit: int | None = None) -> list[int]:
     return [frames[k] for k in np.linspace(0, len(frames) - 1, limit).astype(int)]
 
 
-def make_frames(tasks: list[Task], workers: int, told: Callable[[Task, dict[str, Any]], None]) -> None:
-    """Work through the tasks that are not done, in processes of one thread each."""
+def make_frames(
+    tasks: list[Any],
+    workers: int,
+    told: Callable[[Any, dict[str, Any]], None],
+    job: Callable[[Any], dict[str, Any]] | None = None,
+) -> None:
+    """Work through the tasks that are not done, in processes of one thread each; with none, in this one.
+
+    Parameters
+    ----------
+    tasks : list of Task
+        Or of anything that tells whether it is `done`.
+    workers : int
+    told : callable
+        Gets each task and what its job returned.
+    job : callable
+        `work` by default.
+    """
+    do = job or work
     waiting = [task for task in tasks if not task.done]
-    if not waiting:
+    for task in waiting if not workers else ():
+        told(task, do(task))
+    if not workers or not waiting:
         return
     with one_thread(), ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        running = {pool.submit(work, task): task for task in waiting}
+        running = {pool.submit(do, task): task for task in waiting}
         for future in as_completed(running):
             told(running[future], future.result())
 

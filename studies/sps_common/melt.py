@@ -12,16 +12,27 @@ from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
+from facts import told_by
 from frame_files import SETS, Task
 from numpy.typing import NDArray
 
-__all__ = ["PUBLISHED", "Melt"]
+__all__ = ["PUBLISHED", "SEED", "Melt", "place"]
 
 LIBRARY_TEMPERATURE = 568.0
 SEED = 0
 CUTOFF, DIELECTRIC = 0.85, 2.5  # nm; of the reaction field
 PUBLISHED = {"md": "aa", "deepbackmap": "deepbackmap", "baseline": "baseline"}
 Arrays = dict[str, NDArray[np.generic]]
+
+
+def place(
+    model: Any, beads: NDArray[np.float32], box: NDArray[np.float64], kelvin: float, number: int
+) -> NDArray[np.float32]:
+    """Atoms (N, 3) of one frame of beads (M, 3); the number is the key of the noise."""
+    given = np.asarray(beads, dtype=np.float32)[None], np.asarray(box, dtype=np.float32)[None]
+    numbers = np.array([number])
+    placed = model.backmap(given[0], boxes=given[1], temperature=kelvin, seed=SEED, frames=numbers)
+    return np.asarray(placed[0], dtype=np.float32)
 
 
 class Melt:
@@ -96,7 +107,7 @@ class Melt:
         arrays: Arrays = {}
         meta: dict[str, Any] = {**task.meta, "columns": {}}
         positions, cost = self._timed(lambda: self._raw(task, beads, box))
-        meta["columns"]["raw"] = cost
+        meta["columns"]["raw"] = {**cost, "facts": self._facts(task, beads, box)}
         columns = {"raw": positions}
         for column, how in task.plan:
             before = positions
@@ -125,11 +136,14 @@ class Melt:
     def _raw(self, task: Task, beads: NDArray[np.float32], box: NDArray[np.float64]) -> NDArray[np.float32]:
         if task.method in PUBLISHED:
             return self.read(PUBLISHED[task.method], task.subset, task.frame)[0]
-        model = self.model(task.model or task.method)
-        number = np.array([task.frame])
-        return model.backmap(
-            beads[None].astype(np.float32), boxes=box[None].astype(np.float32), seed=SEED, frames=number
-        )[0]
+        model, kelvin = self.model(task.model or task.method), SETS[task.subset]
+        return place(model, beads, box, kelvin, task.frame)
+
+    def _facts(self, task: Task, beads: NDArray[np.float32], box: NDArray[np.float64]) -> dict[str, Any]:
+        """What the model tells of the frame that it has just placed."""
+        if task.method in PUBLISHED:
+            return {}
+        return told_by(self.model(task.model or task.method), beads, box)
 
     def model(self, name: str) -> Any:
         """A method's model made from the snapshots, or a bundle's, for this melt; made once."""

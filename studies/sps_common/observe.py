@@ -14,6 +14,7 @@ from msb.analysis import bin_numbers
 from msb.analysis.structure import term_values
 from msb.core.box import make_whole, minimum_image
 from msb.core.mapping import Mapping as Beads
+from msb.quality.piercings import PiercingSearch
 
 __all__ = ["MOMENTS", "Observer"]
 
@@ -42,6 +43,10 @@ class Observer:
         widths["ring dihedral"] = self.system.terms[_RING]
         return rows | {row: (term.kind, term.atoms) for row, term in widths.items()}
 
+    @cached_property
+    def _piercings(self) -> PiercingSearch:
+        return PiercingSearch(self.system.topology)
+
     def look(
         self, positions: NDArray[np.floating], box: NDArray[np.floating], beads: NDArray[np.floating]
     ) -> dict[str, NDArray[np.generic]]:
@@ -60,7 +65,8 @@ class Observer:
         -------
         dict of str to ndarray
             ``count ROW`` histograms, ``moments ROW`` of values, ``energies`` (2, chains), ``radial``,
-            ``shortest``, ``contacts``, ``hands`` and ``wrong side`` of the centres, ``away`` of the beads.
+            ``shortest``, ``contacts``, ``hands`` and ``wrong side`` of the centres, ``piercings`` of rings,
+            ``away`` of the beads.
         """
         box = np.asarray(box, dtype=np.float64)
         whole = np.asarray(
@@ -68,6 +74,7 @@ class Observer:
         )
         ensemble = measure.Ensemble(whole, box[None])
         pairs = measure.nonbonded_frame(self.system, whole[0], box)
+        pierced = self._piercings.find(whole, box[None])
         away = minimum_image(np.asarray(self.mapping.beads(whole))[0] - beads, box)
         return {
             **self._internal(whole),
@@ -77,6 +84,7 @@ class Observer:
             "contacts": pairs.contacts,
             "hands": measure.heavy_hands(self.system, ensemble)[0],
             "wrong side": measure.wrong_side(self.system, ensemble)[0],
+            "piercings": np.array(sum(len(frames) for frames, _, _ in pierced)),
             "away": np.linalg.norm(away, axis=-1).astype(np.float32),
         }
 

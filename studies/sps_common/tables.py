@@ -10,6 +10,16 @@ from verdict import Verdict
 
 __all__ = ["markdown", "told"]
 
+COSTS = (
+    ("CPU seconds a frame, this step", "cpu_mean", 1),
+    ("failures", "failed", 0),
+    ("share of the time inside the network", "network_share", 2),
+    ("stages one after another", "stages", 0),
+    ("beads off before projection, rms, nm", "bead_rms_before", 4),
+    ("share of unfamiliar beads", "unfamiliar", 4),
+)
+"""Title, key and digits of what is told of a column as a whole."""
+
 
 def told(task: Task, meta: Mapping[str, Any], seconds: float) -> str:
     """Say what one frame cost."""
@@ -45,8 +55,10 @@ def _table(columns: Sequence[Mapping[str, Any]]) -> list[str]:
         same = [c["rows"][number] for c in columns]
         base = row["floor"] if row["floor"] is not None else row["md"]
         lines.append(f"| {row['name']} | {_figure(base)} | {' | '.join(_cell(own) for own in same)} |")
-    for title, key, digits in (("CPU seconds a frame, this step", "cpu_mean", 1), ("failures", "failed", 0)):
-        lines.append(f"| {title} | | {' | '.join(f'{c[key]:.{digits}f}' for c in columns)} |")
+    for title, key, digits in COSTS:
+        if any(key in c for c in columns):
+            cells = (f"{c[key]:.{digits}f}" if key in c else "" for c in columns)
+            lines.append(f"| {title} | | {' | '.join(cells)} |")
     return lines
 
 

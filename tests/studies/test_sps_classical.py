@@ -36,7 +36,7 @@ def test_smoke_run_keeps_its_frames_and_shows_every_row(
     columns = {(c["set"], c["method"], c["column"]): c for c in results["columns"]}
     assert list(columns) == [("t568", who, "raw") for who in ("fragment", "md", "deepbackmap", "baseline")]
     rows = {row["name"]: row for row in columns["t568", "md", "raw"]["rows"]}
-    assert len(rows) == 24
+    assert len(rows) == 25
     assert all(row["excess"] in (None, 0.0) for row in rows.values())
     fragment = {row["name"]: row for row in columns["t568", "fragment", "raw"]["rows"]}
     assert fragment["beads off, rms, nm"]["value"] < 1e-5  # placed onto the given beads

@@ -1,0 +1,201 @@
+"""Who takes part: a bundle or a method, over which frames, and the tables of what came of it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from columns import Column, Row, costs, read_column, rows_of
+from frame_files import N_FRAMES, SETS, Task, frames_of, make_frames
+from tables import markdown, told
+from verdict import Verdict
+
+from msb.backmapper import METHODS
+from msb.io.atomic import atomic_write_json, atomic_write_text, file_sha256
+from msb.io.bundle import find_bundle
+
+__all__ = [
+    "PUBLISHED",
+    "SMOKE",
+    "Entrant",
+    "Findings",
+    "Judged",
+    "arguments",
+    "find",
+    "finish",
+    "make",
+    "present",
+    "settle",
+]
+
+SMOKE = 4  # frames of each set: the fewest that have an interval
+PUBLISHED = ("md", "deepbackmap")
+Plan = tuple[tuple[str, str], ...]
+STAGED: Plan = (("minimised", "staged"), ("polished", "thermal"))
+POLISHED: Plan = (("polished", "thermal"),)
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A model and what is done to its structures.
+
+    Attributes
+    ----------
+    name : str
+        Of its folder of frames.
+    model : str
+        Bundle (folder, or name of a shipped one) or a method that is built from the training snapshots.
+    plan : tuple of (str, str)
+        Columns after the raw one.
+    mapping : str
+        File of other beads than the published ones.
+    snapshots : int
+        How many training snapshots a method without training learns from.
+    """
+
+    name: str
+    model: str = ""
+    plan: Plan = ()
+    mapping: str = ""
+    snapshots: int = 13
+
+    @classmethod
+    def of(cls, model: str, name: str = "", *, polish: bool = True, **more: Any) -> Entrant:
+        """An entrant by its bundle or method; placed by fragments, it is minimised before the polish."""
+        plan = () if not polish else STAGED if _built(model) else POLISHED
+        return cls(name or re.sub(r"[^\w.-]+", "_", model).strip("_"), model, plan, **more)
+
+    @property
+    def key(self) -> str:
+        """Tells bundles of one name apart."""
+        if not self.model or _built(self.model):
+            return ""
+        return file_sha256(find_bundle(self.model) / "model.json")[:16]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Raw and what is made of it."""
+        return ("raw", *(name for name, _ in self.plan))
+
+    def tasks(self, data: Path, runs: Path, subset: str, frames: Iterable[int]) -> list[Task]:
+        """One task a frame."""
+        own = {"model": self.model, "key": self.key, "mapping": self.mapping, "snapshots": self.snapshots}
+        places = str(data), str(runs)
+        return [Task(*places, self.name, subset, frame, self.plan, **own) for frame in frames]
+
+
+def _built(model: str) -> bool:
+    return model in METHODS and bool(METHODS[model].build)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One column of one entrant in one set, beside MD in the same frames."""
+
+    column: Column
+    reference: Column
+    rows: Mapping[str, Row]
+    cost: Mapping[str, float]
+
+
+@dataclass
+class Findings:
+    """Everything measured: columns by (set, entrant, column), and what was judged of them."""
+
+    columns: dict[tuple[str, str, str], Judged]
+    verdicts: list[Verdict] = field(default_factory=list)
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def results(self) -> dict[str, Any]:
+        """Return what results.json holds."""
+        columns = [
+            {
+                **dict(zip(("set", "method", "column"), key, strict=True)),
+                **own.cost,
+                "rows": [asdict(row) for row in own.rows.values()],
+            }
+            for key, own in self.columns.items()
+        ]
+        return {"columns": columns, "verdicts": [asdict(v) for v in self.verdicts], **self.more}
+
+
+def arguments(description: str, study: str, out: Path) -> argparse.ArgumentParser:
+    """The options that all these studies have."""
+    parser = argparse.ArgumentParser(description=description.split("\n")[0])
+    parser.add_argument("--data", type=Path, default=Path(os.environ.get("MSB_DATA", "data")) / "sps")
+    parser.add_argument("--runs", type=Path, default=Path("runs") / study, help="the frames")
+    parser.add_argument("--out", type=Path, help=f"results.json and TABLE.md (default {out})")
+    parser.add_argument("--frames", type=int, help="only so many frames of a set, evenly")
+    parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
+    parser.add_argument("--table", action="store_true", help="make no frames")
+    parser.add_argument("--no-polish", action="store_true", help="raw structures only")
+    parser.add_argument("--smoke", action="store_true", help=f"{SMOKE} frames, raw, no verdict, no out/")
+    return parser
+
+
+def settle(args: argparse.Namespace) -> argparse.Namespace:
+    """Apply --smoke."""
+    if args.smoke:
+        args.frames, args.no_polish = args.frames or SMOKE, True
+    return args
+
+
+def make(entrants: Sequence[Entrant], subsets: Sequence[str], args: argparse.Namespace) -> None:
+    """Make the frames that are missing, those of MD and the published model first."""
+    everyone = [*(Entrant(name) for name in PUBLISHED), *entrants]
+    tasks: list[Task] = []
+    for entrant in everyone:
+        for subset in subsets:
+            order = sorted(frames_of(subset, args.frames), key=lambda k: k * 37 % N_FRAMES)
+            tasks += entrant.tasks(args.data, args.runs, subset, order)
+    start = perf_counter()
+    print(f"{len(tasks)} frames, {sum(not task.done for task in tasks)} to make", flush=True)
+    make_frames(
+        tasks, args.workers, lambda task, meta: print(told(task, meta, perf_counter() - start), flush=True)
+    )
+
+
+def find(entrants: Sequence[Entrant], subsets: Sequence[str], args: argparse.Namespace) -> Findings:
+    """Read every frame that is there, and measure each column beside MD."""
+    found: dict[tuple[str, str, str], Judged] = {}
+    for subset in subsets:
+        frames = frames_of(subset, args.frames)
+        md = read_column(args.runs / subset / "md", "raw", frames)
+        for entrant in (*(Entrant(name) for name in PUBLISHED), *entrants):
+            for name in entrant.columns:
+                column = read_column(args.runs / subset / entrant.name, name, frames, entrant.key)
+                column = column.at([k for k in column.frames if k in md.frames])
+                if len(column.frames) >= SMOKE:
+                    reference = md.at(column.frames)
+                    rows = {row.name: row for row in rows_of(column, reference)}
+                    found[subset, entrant.name, name] = Judged(column, reference, rows, costs(column))
+    return Findings(found)
+
+
+def finish(found: Findings, args: argparse.Namespace, out: Path, title: str, more: Sequence[str] = ()) -> int:
+    """Print and write the tables; return what the program exits with."""
+    results = found.results()
+    text = markdown(results, found.verdicts, title) + "\n".join(more)
+    print(text)
+    folder = args.out or (None if args.smoke else out)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        atomic_write_json(folder / "results.json", results)
+        atomic_write_text(folder / "TABLE.md", text.rstrip() + "\n")
+    if args.smoke:
+        print(f"{args.frames} frames of each: too few to judge")
+        return 0
+    passed = sum(verdict.passed for verdict in found.verdicts)
+    print(f"{passed} of {len(found.verdicts)} bars met")
+    return 0 if passed == len(found.verdicts) else 1
+
+
+def present(data: Path, subsets: Iterable[str] = SETS) -> list[str]:
+    """The sets whose files are there."""
+    return [subset for subset in subsets if (data / subset / "aa.xtc").is_file()]
