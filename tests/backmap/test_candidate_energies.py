@@ -143,7 +143,7 @@ def test_images_count_one_by_one(tmp_path, edges, cutoff, counts):
     assert found[0]["lj"].abs().min() > 1e-3
 
 
-# --- rigid bonds ---------------------------------------------------------------------------------------------
+# --- rigid bonds ---
 
 
 def test_rigid_bonds_are_springs_of_a_thermal_width(small):
