@@ -11,8 +11,13 @@ from stand_ins import Exact, Well, particles, scattered
 
 from msb.backmap.record import SamplerOptions
 from msb.backmap.sampler import Sampler
+from msb.core.bead_groups import BeadGroup
 from msb.core.box import minimum_image, wrap
+from msb.core.mapping import Mapping
+from msb.core.mapping_template import MappingTemplate
 from msb.core.scene import Phase, Tables
+from msb.core.template import MoleculeTemplate
+from msb.core.topology import Topology
 from msb.errors import ConfigError
 from toy_chains import grown_system, random_hands, system
 
@@ -173,3 +178,37 @@ def test_a_partly_held_bead_takes_the_lower_energy() -> None:
     made = one.run(beads, start=start, only=only, temperature=120.0)
     np.testing.assert_array_equal(made.positions[:, 2:], start[:, 2:])
     assert np.linalg.norm(made.positions[0, :2] - beads[0, 0], axis=-1).max() < 0.3
+
+
+@pytest.mark.parametrize("partly", [False, True])
+def test_candidates_are_moved_onto_their_bead(grown, partly: bool) -> None:
+    """A bead of whole atoms moves as one, so that it is met before the final projection."""
+    _, mapping, positions, boxes = grown
+    beads = mapping.beads(positions)
+    some = {"start": positions, "only": mapping.owner == 0} if partly else {}
+    options = SamplerOptions(sweeps=0, project_candidates=True, project=False, dtype=torch.float64)
+    plain = replace(options, project_candidates=False)
+    raw = Sampler(Exact(REACH, True), Tables.of(mapping), mapping, None, plain)
+    onto = Sampler(Exact(REACH, True), Tables.of(mapping), mapping, None, options)
+    made, before = onto.run(beads, boxes, **some), raw.run(beads, boxes, **some)
+    assert made.deviation.max() < 1e-6 < 1e-3 < before.deviation.max()
+    if partly:
+        moved = (made.positions - before.positions)[:, mapping.owner == 0]
+        np.testing.assert_allclose(moved, np.broadcast_to(moved[:, :1], moved.shape), atol=1e-6)
+
+
+def test_a_bead_that_shares_an_atom_is_met_by_its_own_atoms() -> None:
+    names, bonds = ["C1", "C2", "C3", "C4"], [(0, 1), (1, 2), (2, 3)]
+    molecule = MoleculeTemplate.from_atoms("BUT", names, bonds=bonds, elements=["C"] * 4)
+    groups = [
+        BeadGroup("A", (0, 1), fractions=(1.0, 0.5)),
+        BeadGroup("B", (1, 2, 3), fractions=(0.5, 1.0, 1.0)),
+    ]
+    topology = Topology(((molecule, 3),))
+    mapping = Mapping([MappingTemplate.from_mass(molecule, groups)], topology)
+    beads = scattered(mapping, 2, np.eye(3), np.random.default_rng(5))
+    options = SamplerOptions(sweeps=2, sweep_order="rank", project_candidates=True, project=False)
+    made = Sampler(Exact(REACH, True), Tables.of(mapping), mapping, None, options).run(beads)
+    assert made.deviation.max() < 1e-6
+    with pytest.raises(ConfigError, match="as they were drawn"):
+        replace(options, select="boltzmann")

@@ -46,6 +46,9 @@ class SamplerOptions:
         How often a bead of which every candidate is above its limit gets new ones.
     project : bool
         Whether atoms are moved onto the beads at the end.
+    project_candidates : bool
+        Whether every candidate is moved onto its bead before energies are compared, where all atoms of the
+        bead are there; not with `boltzmann`, whose densities are those of what was drawn.
     dtype : torch.dtype
         Of positions.
     """
@@ -59,6 +62,7 @@ class SamplerOptions:
     max_atoms: int = 200_000
     redraws: int = 4
     project: bool = True
+    project_candidates: bool = False
     dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
@@ -66,6 +70,10 @@ class SamplerOptions:
             raise ConfigError(
                 "sampling needs at least one candidate, one row a batch and one atom in memory, and no "
                 f"negative number of sweeps or redraws: {self}"
+            )
+        if self.project_candidates and self.select == "boltzmann":
+            raise ConfigError(
+                "the choice `boltzmann` weighs candidates as they were drawn: leave out `project_candidates`"
             )
 
 

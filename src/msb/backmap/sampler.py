@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from msb.backmap.onto_bead import OntoBead
 from msb.backmap.placer import Draw, Placer
 from msb.backmap.record import Placed, Sampled, SamplerOptions, Tally
 from msb.backmap.schedule import Schedule
@@ -112,7 +113,8 @@ class Sampler:
         size = max(1, self.options.max_atoms // max(1, self.tables.n_atoms))
         tally, begin, parts = Tally(), time.perf_counter(), []
         kT = None if temperature is None else BOLTZMANN * temperature
-        visitor = Visitor(self.placer, self.energy, self.options, self.limits or {}, chosen, kT, tally)
+        onto = OntoBead.of(self.mapping, self.options.dtype) if self.options.project_candidates else None
+        visitor = Visitor(self.placer, self.energy, self.options, self.limits or {}, chosen, kT, tally, onto)
         with torch.no_grad():
             for first in range(0, max(len(beads), 1), size):
                 rows = slice(first, first + size)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from msb.backmap.onto_bead import OntoBead
 from msb.backmap.placer import Candidates, Draw, Placer
 from msb.backmap.record import SamplerOptions, Tally, stream
 from msb.backmap.selection import choose
@@ -38,6 +39,8 @@ class Visitor:
     kT : float or None
         kJ/mol.
     tally : Tally
+    onto : OntoBead or None
+        Moves candidates onto their beads before they are compared.
     """
 
     placer: Placer
@@ -47,6 +50,7 @@ class Visitor:
     chosen: Tensor | None
     kT: float | None
     tally: Tally
+    onto: OntoBead | None = None
 
     def visit(
         self, scene: Scene, phase: Phase, frame: Tensor, bead: Tensor, draw: Draw
@@ -110,7 +114,8 @@ class Visitor:
             new = self._proposed(scene, phase, *places, draw.later(attempt * k))
             other, lower = self._below(scene, phase, *places, new, uniform[rows], limit[rows])
             better = lower < level[rows]
-            best[rows[better]], level[rows[better]] = other[better], lower[better]
+            best[rows[better], : other.shape[1]] = other[better]
+            level[rows[better]] = lower[better]
         self.tally.above += int((level > limit).sum())
         return best
 
@@ -139,15 +144,18 @@ class Visitor:
         proposed: Candidates = self.tally.timed(
             "network", self.placer.place, scene, phase, frame, bead, draw, k
         )
-        if self.chosen is None:
-            return proposed
-        held = self._held(proposed.atoms)
-        here = _present(scene, frame, proposed.atoms)[:, None]
-        positions = torch.where(held[:, None, :, None], here, proposed.positions)
-        density = proposed.log_density
-        if density is not None:
-            density = torch.where(held.any(1, keepdim=True), 0.0, density)
-        return replace(proposed, positions=positions, log_density=density)
+        if self.chosen is not None:
+            held = self._held(proposed.atoms)
+            here = _present(scene, frame, proposed.atoms)[:, None]
+            positions = torch.where(held[:, None, :, None], here, proposed.positions)
+            density = proposed.log_density
+            if density is not None:
+                density = torch.where(held.any(1, keepdim=True), 0.0, density)
+            proposed = replace(proposed, positions=positions, log_density=density)
+        if self.onto is not None:
+            moving = (proposed.atoms >= 0) & ~self._held(proposed.atoms)
+            proposed = replace(proposed, positions=self.onto(scene, frame, bead, proposed, moving))
+        return proposed
 
     def _with_present(
         self, scene: Scene, phase: Phase, frame: Tensor, bead: Tensor, proposed: Candidates
