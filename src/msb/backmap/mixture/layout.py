@@ -91,6 +91,9 @@ class Layout:
         Columns of the atoms whose handedness an atom is told: itself, and two of its frame.
     static : Tensor (K, A, D)
         Types of everything named, one-hot.
+    handle : Tensor (K,)
+        Column of the atom whose handedness decides whether a bead is looked at in a mirror: the nearest
+        stereocentre; -1 where there is none.
     corners : Tensor (N, 3)
         First three neighbours of atoms that have four; -1 elsewhere.
     atom_type : Tensor (N,)
@@ -113,6 +116,7 @@ class Layout:
     weights: Tensor
     signs: Tensor
     static: Tensor
+    handle: Tensor
     corners: Tensor
     atom_type: Tensor
     bead_type: Tensor
@@ -232,6 +236,7 @@ class _Row:
     shares: list[list[int]]
     weights: FloatArray
     signs: list[list[int]]
+    handle: int
     static: list[FloatArray] = field(default_factory=list)
 
 
@@ -305,9 +310,16 @@ class _Molecule:
             shares=[[bead_column[b] for b in parts[a][:_SHARES]] for a in own],
             weights=self.matrix[np.ix_(beads, atoms)],
             signs=[self._signs(a, frames[a], column) for a in own],
+            handle=self._handle(own, column),
         )
         row.static = [self._static(a, frames[a], slots[a], beads) for a in own]
         return row
+
+    def _handle(self, own: list[int], column: dict[int, int]) -> int:
+        """The nearest stereocentre of those that are named."""
+        near = _walk(self.bonds, own[0], _FAR) if own else {}
+        found = [a for a in self.molecule.stereocentres if a in near and a in column]
+        return column[min(found, key=lambda a: (near[a], self.place[a]))] if found else -1
 
     def _signs(self, atom: int, frame: _Frame, column: dict[int, int]) -> list[int]:
         points = [atom, *(x for x, is_bead in frame[0][:2] if not is_bead)]
@@ -423,6 +435,7 @@ def _tables(rows: list[_Row], words: Vocabulary) -> dict[str, Tensor]:
         **found,
         "n_own": torch.tensor([len(row.own) for row in rows]),
         "n_heavy": torch.tensor([row.n_heavy for row in rows]),
+        "handle": torch.tensor([row.handle for row in rows]),
         "bonded": torch.as_tensor(bonded),
         "later": torch.as_tensor(later),
         "weights": torch.as_tensor(weights).float(),

@@ -163,6 +163,13 @@ class _Rows:
         self.layout, self.context, self.at, self.turn, self.points = layout, context, at, turn, points
         self.kind = context.kind[at]
         self.axes, self.origin = _axes(points, layout.frame[self.kind, turn])
+        handle = layout.handle[self.kind]
+        hand = context.signs[at].gather(1, handle.clamp(min=0)[:, None])[:, 0]
+        # a bead of the other hand is looked at in a mirror: one function serves both
+        self.mirror = torch.where((handle >= 0) & (hand < 0), -1.0, 1.0).to(points)
+        self.axes = self.axes * torch.stack(
+            [torch.ones_like(self.mirror), self.mirror, torch.ones_like(self.mirror)], -1
+        ).unsqueeze(-1)
         column = torch.arange(context.there.shape[1])
         own = column < layout.n_own[self.kind][:, None]
         self.known = torch.where(own, column < turn[:, None], context.there[at])
@@ -178,6 +185,7 @@ class _Rows:
         missing, left = self._missing()
         signs = layout.signs[kind, turn]
         hands = torch.where(signs >= 0, context.signs[self.at].gather(1, signs.clamp(min=0)), 0.0)
+        hands = hands * self.mirror[:, None]
         phase = F.one_hot(torch.tensor(context.phase), 3).to(left).expand(len(kind), 3)
         return torch.cat(
             [

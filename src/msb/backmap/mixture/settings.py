@@ -23,11 +23,12 @@ class MixtureSettings(StrictModel):
     beads_around: int = Field(default=12, ge=0, description="Nearest beads that it is told about.")
     cutoff: float = Field(default=0.6, gt=0, description="Reach of an atom's surroundings, nm.")
     reach: float = Field(default=1.0, gt=0, description="Beads nearer than this see each other, nm.")
-    shift: float = Field(default=0.006, ge=0, description="Displacement of known beads at level 1, nm.")
-    turn: float = Field(default=0.05, ge=0, description="Turn of known beads at level 1, rad.")
-    jitter: float = Field(default=0.002, ge=0, description="Displacement of known atoms at level 1, nm.")
+    shift: float = Field(default=0.03, ge=0, description="Displacement of known beads at level 1, nm.")
+    turn: float = Field(default=0.2, ge=0, description="Turn of known beads at level 1, rad.")
+    jitter: float = Field(default=0.008, ge=0, description="Displacement of known atoms at level 1, nm.")
+    decades: float = Field(default=1.5, ge=0, description="Decades by which they are smaller near level 0.")
     levels: tuple[float, ...] = Field(
-        default=(0.7, 0.3, 0.15), description="Level told in the forward pass and in each sweep after it."
+        default=(0.8, 0.6, 0.4), description="Level told in the forward pass and in each sweep after it."
     )
     order: Literal["depth", "breadth", "random", "index"] = Field(
         default="depth", description="Order of the beads in a molecule."

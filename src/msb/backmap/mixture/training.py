@@ -19,6 +19,7 @@ __all__ = ["MixtureTask", "Part", "Streams"]
 
 _BEADS = 16  # of a frame that share one disturbed copy of it
 _OPEN = 0.05  # of the copies are told no handedness
+_HYDROGEN_SHARE = 0.3  # of hydrogens that are looked at where heavy atoms are placed, too
 _VALIDATION = 16  # copies of each selection system
 _FORWARD = Phase(gibbs=False, atoms="heavy", number=0)
 _AGAIN = Phase(gibbs=True, atoms="all", number=1)
@@ -135,12 +136,12 @@ class MixtureTask:
         return {name: total / max(count, 1)}
 
     def validate(self) -> dict[str, float]:
-        """The same on the selection snapshots, half disturbed and as they are."""
+        """The same on the selection snapshots, disturbed much and little."""
         generator = torch.Generator().manual_seed(0)
         names = {"forward": _FORWARD, "again": _AGAIN, "hydrogens": _HYDROGENS}
         figures: dict[str, float] = {}
         for name, phase in names.items():
-            for told, level in (("", 0.5), ("_clean", 0.0)):
+            for told, level in (("", 0.7), ("_low", 0.2)):
                 found = torch.cat(
                     [
                         self._found(
@@ -173,11 +174,16 @@ class MixtureTask:
         there = (own >= 0)[..., None]
         points[:, :width] = torch.where(there, copies.positions[rows] - origin, points[:, :width])
         heavy = torch.arange(width) < tables.n_heavy[bead][:, None]
-        placed = (own >= 0) & {"heavy": heavy, "all": torch.ones_like(heavy), "hydrogens": ~heavy}[
-            phase.atoms
-        ]
+        wanted = {"heavy": heavy, "all": torch.ones_like(heavy), "hydrogens": ~heavy}[phase.atoms]
+        placed = (own >= 0) & wanted
+        if self.network.training and phase.atoms == "all":  # hydrogens are many and easy
+            placed &= heavy | (torch.rand(own.shape, generator=generator) < _HYDROGEN_SHARE)
         seen = replace(context, points=points)
         return self.network.log_density(part.layout, seen, clean[rows] - origin, placed)
+
+    def _scale(self, level: Tensor) -> Tensor:
+        """Size of a disturbance: 1 at level 1, falling exponentially, nothing at level 0."""
+        return torch.where(level > 0, 10.0 ** (self.network.settings.decades * (level - 1)), 0.0)
 
     def _copies(
         self, part: Part, frames: Tensor, level: Tensor, generator: torch.Generator
@@ -198,7 +204,7 @@ class MixtureTask:
         moved = shift[:, tables.owner] + torch.linalg.cross(turn[:, tables.owner], arm, dim=-1) + jitter
         copies = _Copies(
             tables,
-            clean + level[:, None, None] * moved,
+            clean + self._scale(level)[:, None, None] * moved,
             torch.ones(clean.shape[:2], dtype=torch.bool),
             beads,
             None,
