@@ -101,14 +101,10 @@ class VoxelPlacer:
     ) -> Tensor:
         """Positions (B, K, A, 3) of a part of the beads, absolute."""
         around = surroundings(scene, frame, bead, phase, self.cutoff)
-        there = atoms.clamp(min=0)
-        offset = draw.uniform(frame, there[:, 0], 1, _OFFSET).to(scene.beads)
+        offset = draw.uniform(frame, atoms[:, 0], 1, _OFFSET).to(scene.beads)
         spaced = torch.arange(candidates, dtype=scene.beads.dtype) / candidates
         turns = 2 * math.pi * (offset + spaced)
-        latent = self.generator.latent
-        each = frame[:, None].expand_as(there).flatten()
-        drawn = draw.normals(each, there.flatten(), candidates, latent)
-        noise = drawn.reshape(*atoms.shape, candidates, latent).transpose(1, 2)
+        noise = draw.normals(frame, atoms, candidates, self.generator.latent)
         local = grow(
             self.generator,
             self.environment,
