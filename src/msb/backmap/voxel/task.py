@@ -13,21 +13,18 @@ from torch import Tensor
 from msb.backmap.divergences import Divergences
 from msb.backmap.placer import Candidates
 from msb.backmap.reference import ReferenceScene
+from msb.backmap.regularisers import Regulariser
 from msb.backmap.voxel import losses
 from msb.backmap.voxel.adversarial import AdversarialSettings
 from msb.backmap.voxel.growth import Step, grow, retrace
 from msb.backmap.voxel.placer import VoxelPlacer
 from msb.backmap.voxel.streams import Stream, Streams
 from msb.core.environment import Surroundings, VoxelEnvironment, surroundings
-from msb.core.scene import Phase, Scene
 from msb.nn.critic import VoxelCritic
 from msb.nn.precision import Precision
 from msb.nn.voxel_generator import VoxelGenerator
 
-__all__ = ["Regulariser", "System", "VoxelTask"]
-
-#: Weighted energy terms of beads (B,) of frames (B,) in a phase: the generated candidate and the reference's.
-Regulariser = Callable[[Scene, Phase, Tensor, Tensor, Candidates, Candidates], dict[str, Tensor]]
+__all__ = ["System", "VoxelTask"]
 
 
 @dataclass(frozen=True, eq=False)

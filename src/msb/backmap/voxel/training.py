@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from msb.backmap.divergences import Divergences
+from msb.backmap.energies import CandidateEnergy
 from msb.backmap.reference import ReferenceScene
+from msb.backmap.regularisers import Regulariser
 from msb.backmap.voxel.adversarial import AdversarialSettings
 from msb.backmap.voxel.build import (
     channels_of,
@@ -25,7 +27,7 @@ from msb.backmap.voxel.build import (
 )
 from msb.backmap.voxel.settings import VoxelNetworkSettings
 from msb.backmap.voxel.streams import Streams, multiplicities
-from msb.backmap.voxel.task import Regulariser, System, VoxelTask
+from msb.backmap.voxel.task import System, VoxelTask
 from msb.core.channels import ChannelMap
 from msb.core.mapping import Mapping
 from msb.core.noise import child_seed
@@ -33,6 +35,9 @@ from msb.core.scene import Tables
 from msb.core.topology import Topology
 from msb.data.snapshots import Snapshots
 from msb.data.training_set import TrainingSet
+from msb.energy.replicate import system_of
+from msb.energy.systems import system_from_xml
+from msb.errors import ConfigError
 from msb.nn.precision import Precision, choose_precision
 from msb.nn.voxel_generator import VoxelGenerator
 from msb.train.alternating import alternate
@@ -194,7 +199,26 @@ def _system(
 def _regulariser(
     part: Snapshots, data: TrainingSet, tables: Tables, settings: AdversarialSettings
 ) -> Regulariser | None:
-    return None
+    """The prior on energies, where one is asked for."""
+    wanted = settings.regulariser
+    if wanted.kind == "none":
+        return None
+    if not data.force_field:
+        raise ConfigError(
+            f"`regulariser: {{kind: {wanted.kind}}}` needs the force field: name its files under "
+            "`data.topology` or `data.force_field`, or choose `none`"
+        )
+    fields = {name: system_from_xml(text) for name, text in data.force_field.items()}
+    box = None if part.boxes is None else part.boxes[0]
+    energy = CandidateEnergy(
+        system_of(part.topology, fields, box),
+        tables,
+        soft=wanted.soft,
+        bond_sd=wanted.bond_sd,
+        temperature=data.temperature,
+        reaction_field_for_pme=True,
+    )
+    return Regulariser.of(energy, wanted.kind, wanted.bonded, wanted.lj, wanted.coulomb)
 
 
 def _fingerprint(
