@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import threshold
 
 from msb.backmap.energy_families import Columns, Family
 from msb.energy.custom import global_parameters
@@ -200,12 +201,14 @@ def _lj_coulomb(
     if charged:
         coulomb = inverse.sqrt()
         if cutoff is not None:
-            coulomb = coulomb + (krf * square - crf)
+            coulomb = torch.add(coulomb, square, alpha=krf) - crf
         out["coulomb"] = p["q"] * coulomb
-    if cutoff is not None:
+    if "soft" in p:
         inverse = torch.where(square < edge, inverse, 0.0)
+    elif cutoff is not None:  # what is clamped to the edge, to rounding
+        inverse = threshold(inverse, (1 + 4 * torch.finfo(square.dtype).eps) / edge, 0.0)
     sixth = inverse * inverse * inverse
-    lj = (p["c12"] * sixth - p["c6"]) * sixth
+    lj = torch.addcmul(-p["c6"], p["c12"], sixth) * sixth
     if switching is not None and cutoff is not None:
         lj = lj * switch(square.sqrt(), switching, cutoff)
     return {"lj": lj, **out}

@@ -201,4 +201,4 @@ class Surroundings:
 def _squares(own: Tensor, other: Tensor) -> Tensor:
     """Squared distances (b, K, A, P) of points (b, K, A, 3) and (b, P, 3)."""
     x, y, z = (own[..., axis, None] - other[:, None, None, :, axis] for axis in range(3))
-    return x * x + y * y + z * z
+    return torch.addcmul(torch.addcmul(x * x, y, y), z, z)
