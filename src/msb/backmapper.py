@@ -164,6 +164,14 @@ register(
         "msb.temporal.training:train",
     ),
 )
+register(
+    "backmap",
+    Method(
+        "msb.backmap.model:DeepBackmapper",
+        "msb.backmap.config:BackmapConfig",
+        "msb.backmap.training:train",
+    ),
+)
 for _name in ("fragment", "geometric", "library", "linear", "random"):
     register(
         _name,

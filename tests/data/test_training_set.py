@@ -12,7 +12,7 @@ from msb.data.settings import SnapshotSettings
 from msb.data.snapshots import Snapshots
 from msb.data.training_set import load_training, locate_all
 from msb.energy.systems import system_from_xml
-from msb.errors import ConfigError, MappingError, MsbWarning
+from msb.errors import ConfigError, MappingError, MsbWarning, TrajectoryError
 from small_melt import Box, butane, chain, write_box
 
 
@@ -134,3 +134,40 @@ def test_the_published_melt(msb_data: Path) -> None:
     pairs, lengths = data.rigid.constraints(data.train[0].topology)
     assert len(pairs) == 36 * len(template.bonds)  # all bonds are rigid in these simulations
     assert 0.107 < lengths.min() < lengths.max() < 0.16
+
+
+def test_types_may_have_other_names(box: Box) -> None:
+    plain = settings(validation=["aa.gro"])
+    data = load_training(
+        settings(validation=["aa.gro"], rename_atoms={"CL": "X", "H@C": "HX"}, rename_beads={"V": "Y"}),
+        box.top.parent,
+    )
+    chain_template, mapping = data.molecules[0]
+    assert "X" in chain_template.atom_types
+    assert {"CL", "H"}.isdisjoint(chain_template.atom_types)
+    assert set(mapping.bead_types) == {"B", "Y"}
+    assert data.force_field == load_training(plain, box.top.parent).force_field
+    with pytest.raises(ConfigError, match="there is no atom type CLL \\(nearest: CL"):
+        load_training(settings(validation=["aa.gro"], rename_atoms={"CLL": "X"}), box.top.parent)
+
+
+def test_snapshots_without_a_box_whose_molecules_are_broken(box: Box, tmp_path: Path) -> None:
+    lines = box.atoms.read_text().splitlines()
+    lines[2] = lines[2][:20] + f"{9.0:8.3f}" + lines[2][28:]
+    lines[-1] = "0.0 0.0 0.0"
+    (tmp_path / "broken.gro").write_text("\n".join(lines) + "\n")
+    with pytest.raises(
+        TrajectoryError, match=r"C1 .* of PVC 1 are bonded and \d.* nm apart: the molecule is"
+    ):
+        load_training(settings(snapshots=[str(tmp_path / "broken.gro")]), box.top.parent)
+
+
+def test_a_bead_without_heavy_atoms(box: Box, tmp_path: Path) -> None:
+    text = box.mapping.read_text()
+    but = text[text.index("  BUT:") :]
+    carbon_last = "{name: B2, type: B, atoms: [1, 2, 5, 6, 8, 9, 11, 12]}"
+    hydrogens = "{name: B1, type: H, atoms: [3, 4, 7, 10, 13, 14]}"
+    odd = text.replace(but, f"  BUT:\n    beads:\n      - {hydrogens}\n      - {carbon_last}\n")
+    (tmp_path / "odd.yaml").write_text(odd)
+    with pytest.warns(MsbWarning, match="no heavy atoms are placed by"):
+        load_training(settings(mapping=[str(tmp_path / "odd.yaml")], validation=["aa.gro"]), box.top.parent)

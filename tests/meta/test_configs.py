@@ -22,6 +22,13 @@ def identity(path: Path) -> str:
     return str(path.relative_to(ROOT / "configs"))
 
 
+def named_files(data: object) -> list[str]:
+    """Every file that a `data` section names."""
+    keys = ("structure", "trajectory", "mapping", "topology", "snapshots", "validation")
+    given = [getattr(data, key, ()) for key in keys]
+    return [name for value in given for name in ([value] if isinstance(value, str) else value)]
+
+
 def test_there_are_configurations() -> None:
     assert CONFIGS
     assert {path.parent.name for path in CONFIGS} <= set(SHIPPED_METHODS)
@@ -32,8 +39,9 @@ def test_it_loads_strictly(path: Path) -> None:
     config = load_config(path)
     assert config.method == path.parent.name
     known = {*entry_names(), *list_samples()}
-    for name in (config.data.structure, config.data.trajectory, config.data.mapping):
-        assert name in known or (path.parent / name).is_file(), f"{path}: there is no {name}"
+    for name in named_files(config.data):
+        there = any(Path(entry).match(name) for entry in known) or list(path.parent.glob(name))
+        assert there, f"{path}: there is no {name}"
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=identity)

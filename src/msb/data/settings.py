@@ -56,6 +56,11 @@ class SnapshotSettings(StrictModel):
     )
     cutoff: float = Field(default=1.0, gt=0, description="Of Lennard-Jones and Coulomb, nm.")
     dielectric: float = Field(default=78.3, gt=0, description="Of the reaction field beyond the cutoff.")
+    rename_atoms: dict[str, str] = Field(
+        default={},
+        description="Other names for atom types (`HC: H`, `HC@CA: H_AR` where bonded to a CA).",
+    )
+    rename_beads: dict[str, str] = Field(default={}, description="Other names for bead types.")
 
     @field_validator("topology", "mapping", "snapshots", "validation", mode="before")
     @classmethod

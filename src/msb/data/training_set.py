@@ -10,22 +10,25 @@ from pathlib import Path
 
 import numpy as np
 
+from msb.core.elements import NO_ELEMENT
 from msb.core.mapping_template import MappingTemplate
 from msb.core.template import MoleculeTemplate
 from msb.data.catalogue import data_path, entry_names, fetch
 from msb.data.force_fields import molecule_fields, xml_fields
 from msb.data.paired import locate
+from msb.data.retype import retyped_snapshots
 from msb.data.rigid import RigidBonds
 from msb.data.settings import SnapshotSettings
 from msb.data.snapshots import Snapshots
 from msb.data.systems import read_systems
 from msb.energy.systems import system_to_xml
-from msb.errors import ConfigError, EnergyError, MsbWarning
+from msb.errors import ConfigError, EnergyError, MsbWarning, TrajectoryError
 from msb.io.gromacs import GromacsTopology, read_gromacs
 
 __all__ = ["TrainingSet", "load_training", "locate_all"]
 
 _GROMACS = (".top", ".itp")
+_LONGEST = 0.35  # nm; no bond is longer
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,18 +110,24 @@ def load_training(settings: SnapshotSettings, base: Path) -> TrainingSet:
     mapping = [locate(name, base) for name in settings.mapping]
 
     def read(names: Sequence[str]) -> list[Snapshots]:
-        return read_systems(
-            locate_all(names, base), tops, mapping, skip=settings.skip, stride=settings.stride
-        )
+        files = locate_all(names, base)
+        parts = read_systems(files, tops, mapping, skip=settings.skip, stride=settings.stride)
+        for part in parts:
+            _refuse_broken(part)
+        return parts
 
     train = read(settings.snapshots)
     if settings.validation:
         select = read(settings.validation)
     else:
         train, select = _split(train)
-    data = TrainingSet(tuple(train), tuple(select), {}, settings.temperature)
-    molecules = list(dict.fromkeys(molecule for molecule, _ in data.molecules))
-    return TrainingSet(data.train, data.select, _fields(settings, base, tops, molecules), data.temperature)
+    molecules = list(dict.fromkeys(template for part in train for template in part.topology.templates))
+    fields = _fields(settings, base, tops, molecules)
+    kept = [retyped_snapshots(list(p), settings.rename_atoms, settings.rename_beads) for p in (train, select)]
+    data = TrainingSet(tuple(kept[0]), tuple(kept[1]), fields, settings.temperature)
+    for molecule, beads in data.molecules:
+        _remark(molecule, beads)
+    return data
 
 
 def locate_all(names: Sequence[str], base: Path) -> list[Path]:
@@ -182,6 +191,39 @@ def _split(systems: Sequence[Snapshots]) -> tuple[list[Snapshots], list[Snapshot
         return list(systems), list(systems)
     train = [part[:-1] if len(part.positions) > 1 else part for part in systems]
     return train, [part[-1:] for part in systems if len(part.positions) > 1]
+
+
+def _refuse_broken(part: Snapshots) -> None:
+    """Refuse snapshots in which a bond is so long that its molecule must be in pieces."""
+    for template, positions in part.topology.split(part.positions):
+        bonds = np.asarray(template.bonds).reshape(-1, 2)
+        if not len(bonds):
+            continue
+        lengths = np.linalg.norm(positions[..., bonds[:, 0], :] - positions[..., bonds[:, 1], :], axis=-1)
+        if not lengths.max(initial=0.0) > _LONGEST:
+            continue
+        frame, copy, bond = (int(i) for i in np.unravel_index(lengths.argmax(), lengths.shape))
+        i, j = (template.atom_names[atom] for atom in bonds[bond])
+        raise TrajectoryError(
+            f"frame {frame + 1} of the snapshots: atoms {i} and {j} of {template.name} {copy + 1} are bonded "
+            f"and {lengths.max():.2f} nm apart: the molecule is broken over a box that the file lacks "
+            "(give whole molecules, or files with the box), or the topology is that of another molecule"
+        )
+
+
+def _remark(molecule: MoleculeTemplate, mapping: MappingTemplate) -> None:
+    """Say which beads have no heavy atom to place."""
+    heavy = np.array([element not in ("H", NO_ELEMENT) for element in molecule.elements])
+    owned = np.bincount(np.asarray(mapping.owner)[heavy], minlength=mapping.n_beads)
+    without = [name for name, count in zip(mapping.bead_names, owned, strict=True) if not count]
+    if without:
+        warnings.warn(
+            f"mapping of {mapping.molecule}: no heavy atoms are placed by {', '.join(without[:8])}; "
+            "hydrogens follow the heavy atoms that they are bonded to, so such a bead says little (`owns:` "
+            "in the mapping changes who places an atom)",
+            MsbWarning,
+            stacklevel=4,
+        )
 
 
 def _fields(
