@@ -26,11 +26,23 @@ def plain(value: Any) -> Any:
     Any
         The number in nm, ps, kJ/mol, K, e, amu, radians; what is no quantity comes back as it is.
     """
-    if hasattr(value, "value_in_unit_system"):
-        from openmm import unit
+    if not hasattr(value, "value_in_unit_system"):
+        return value
+    if type(value._value) is not float:
+        return _converted(value)
+    if value.unit not in _FACTORS:
+        _FACTORS[value.unit] = float(_converted(type(value)(1.0, value.unit)))
+    return value._value * _FACTORS[value.unit]
 
-        return value.value_in_unit_system(unit.md_unit_system)
-    return value
+
+_FACTORS: dict[Any, float] = {}  # of units met before: forces have 100,000 numbers and three units
+
+
+def _converted(quantity: Any) -> Any:
+    """A quantity's number, or numbers, in OpenMM's own way."""
+    from openmm import unit
+
+    return quantity.value_in_unit_system(unit.md_unit_system)
 
 
 class Table:
