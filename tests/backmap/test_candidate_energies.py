@@ -15,7 +15,7 @@ from msb.backmap.energies import KINDS, CandidateEnergy
 from msb.backmap.energy_pairs import LennardJonesCoulomb
 from msb.backmap.placer import Candidates
 from msb.core.mapping import Mapping
-from msb.core.scene import Phase
+from msb.core.scene import Phase, Scene
 from msb.core.topology import Topology
 from msb.data.samples import sample
 from msb.energy import (
@@ -380,3 +380,25 @@ def test_only_what_has_no_energy(small):
     bead = torch.arange(3)
     got = CandidateEnergy(system, tables)(scene, ALL, bead * 0, bead, displaced(scene, bead, 2))
     assert (got == 0).all()
+
+
+def test_beads_that_place_nothing(small):
+    tables = small.tables()
+    scene = small.scene(tables, 1.2)
+    empty = {
+        name: torch.cat([getattr(tables, name), torch.full_like(getattr(tables, name)[:1], -1)])
+        for name in ("own", "adjacent", "axis", "plane")
+    }
+    counts = {
+        name: torch.cat([getattr(tables, name), torch.zeros(1, dtype=torch.long)])
+        for name in ("n_heavy", "n_own", "ranks", "molecule")
+    }
+    more = dataclasses.replace(tables, n_beads=tables.n_beads + 1, **empty, **counts)
+    beads = np.concatenate([scene.beads.numpy(), [[[0.5, 0.5, 0.5]]]], axis=1)
+    wide = Scene.of(more, beads, small.box[None], 1.2, torch.float64, small.positions[None])
+    bead = torch.arange(more.n_beads)
+    got = CandidateEnergy(small.system, more)(wide, ALL, bead * 0, bead, displaced(wide, bead, 2))
+    plain = CandidateEnergy(small.system, tables)
+    wanted = plain(scene, ALL, bead[:-1] * 0, bead[:-1], displaced(scene, bead[:-1], 2))
+    torch.testing.assert_close(got[:-1], wanted)
+    assert (got[-1] == 0).all()
