@@ -36,7 +36,7 @@ def one_by_one(sampler, beads, boxes, seed, numbers, temperature=300.0):
     done = []
     for f, number in enumerate(numbers.tolist()):
         one = slice(f, f + 1)
-        scene = Scene.of(sampler.tables, beads[one], boxes[one], REACH, options.dtype)
+        scene = Scene.of(sampler.tables, beads[one], boxes[one], sampler.placer.reach, options.dtype)
         hues = colours(scene.pairs(0), sampler.tables.n_beads)
         ranks, molecules = sampler.tables.ranks.numpy(), sampler.tables.molecule.numpy()
         for phase in sampler.placer.phases(options.sweeps):
@@ -64,7 +64,7 @@ def boxes(draw):
 ORDERS = st.sampled_from(["rank", "molecule", "colour", "random"])
 
 
-@settings(max_examples=10, phases=(Phase.explicit, Phase.reuse, Phase.generate))
+@settings(max_examples=7, phases=(Phase.explicit, Phase.reuse, Phase.generate))
 @given(
     which=st.sampled_from([MIXTURE, MELT]),
     box=boxes(),

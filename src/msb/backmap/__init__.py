@@ -2,4 +2,10 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from msb.backmap.placer import Candidates, Draw, Placer
+from msb.backmap.record import Sampled, SamplerOptions
+from msb.backmap.sampler import Sampler
+from msb.backmap.selection import choose
+from msb.backmap.spread import spread
+
+__all__ = ["Candidates", "Draw", "Placer", "Sampled", "Sampler", "SamplerOptions", "choose", "spread"]
