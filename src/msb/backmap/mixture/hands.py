@@ -46,13 +46,13 @@ def wanted_hands(
     for atom in np.flatnonzero((corners[:, 0] >= 0) & ~is_centre).tolist():
         found[atom] = labels.get(_name(types, atom, corners[atom]), 0)
     if hands is not None and len(centres):
-        # the hand is the sign of the volume of four ascending neighbours: minus that of the first three arms
+        # a hand is the sign of the volume of the four neighbours in ascending order
         place = [
             [row[1:].tolist().index(a) for a in corners[row[0]].tolist()] if corners[row[0], 0] >= 0 else None
             for row in centres
         ]
         parity = np.array([0 if p is None else _parity(p) for p in place])
-        found[centres[:, 0]] = -parity * np.asarray(hands, dtype=np.float32)
+        found[centres[:, 0]] = parity * np.asarray(hands, dtype=np.float32)
     return torch.from_numpy(found)
 
 

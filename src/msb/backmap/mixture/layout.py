@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -174,6 +174,10 @@ class Layout:
             vocabulary=words,
             **_tables(rows, words),
         )
+
+    def to(self, dtype: torch.dtype) -> Layout:
+        """The same with numbers of another precision."""
+        return replace(self, weights=self.weights.to(dtype), static=self.static.to(dtype))
 
     @property
     def n_told_beads(self) -> int:

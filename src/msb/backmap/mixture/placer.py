@@ -35,7 +35,8 @@ class MixturePlacer:
     """
 
     def __init__(self, network: MixtureNetwork, layout: Layout, tables: Tables, hands: Tensor) -> None:
-        self.network, self.layout, self.tables = network.eval(), layout, tables
+        self.network, self.tables = network.eval(), tables
+        self.layout = layout.to(network.out.weight.dtype)
         self.hands = hands
         self._levels: dict[int, float] = {}
 
