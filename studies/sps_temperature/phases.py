@@ -16,13 +16,10 @@ from numpy.typing import NDArray
 
 from msb.analysis import maps
 from msb.analysis.structure import term_values
-from msb.core.topology import Topology
 
 __all__ = [
     "PHASES",
     "ChainMap",
-    "bearing_carbons",
-    "describe",
     "entropy_match",
     "label_regions",
     "trans_share",
@@ -34,26 +31,6 @@ EXTENDED = 0.9  # share of trans dihedrals along the backbone of an extended cha
 TRANS = np.radians(120.0)
 _EMPTY = 1e-8  # eigenvalue of the landmarks' kernel, relative to the largest, that carries nothing
 Floats = NDArray[np.float64]
-
-
-def bearing_carbons(topology: Topology) -> NDArray[np.int64]:
-    """Backbone carbons that bear a ring, (chains, K), indices of the system."""
-    chain = topology.only_template()
-    ring = {atom for members in chain.rings for atom in members}
-    own = [
-        atom
-        for atom in range(chain.n_atoms)
-        if chain.elements[atom] == "C" and atom not in ring and ring & set(chain.neighbours[atom])
-    ]
-    firsts = np.arange(0, topology.n_atoms, chain.n_atoms)
-    return np.asarray(firsts[:, None] + np.array(own), dtype=np.int64)
-
-
-def describe(positions: NDArray[np.floating], boxes: NDArray[np.floating], topology: Topology) -> Floats:
-    """SOAP vectors (F, chains, K, D) of the backbone carbons that bear a ring."""
-    centres = bearing_carbons(topology)
-    found = maps.soap_vectors(positions, topology.elements, centres.ravel(), boxes)
-    return found.values.reshape(len(positions), *centres.shape, -1)
 
 
 def trans_share(positions: NDArray[np.floating], atoms: NDArray[np.int64], chains: int) -> Floats:

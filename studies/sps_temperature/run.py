@@ -22,14 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from msb.analysis import maps
-from msb.core.box import make_whole
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sps_common"))  # studies are no package
+import monomers
 import phases
 from entrants import Entrant, Findings, arguments, find, finish, make, present, settle
 from frame_files import SETS, frames_of
 from goals import against_fragment, committed, polished_goals, raw_goals
-from melt import PUBLISHED, Melt
+from melt import Melt
 
 OUT = Path(__file__).resolve().parent / "out"
 MAP_FRAMES, LANDMARKS, REGIONS, OUTLIERS = 20, 150, 6, 0.02
@@ -50,14 +50,10 @@ def chains_of(melt: Melt, subset: str, name: str, column: str, frames: list[int]
     described, shares = [], []
     atoms = melt.observer.system.terms[BACKBONE].atoms
     for frame in frames:
-        x, box = melt.read(PUBLISHED.get(name, "aa"), subset, frame)
-        if name not in PUBLISHED:
-            with np.load(runs / subset / name / f"{frame:03d}.npz") as file:
-                x = file[f"{column}/positions"]
-        whole = np.asarray(make_whole(x[None].astype(np.float64), box[None], melt.topology))
-        found = phases.describe(whole, box[None], melt.topology)[0]
+        x, box = monomers.frame_of(melt, subset, name, column, frame, runs)
+        found = monomers.describe(x[None], box[None], melt.topology)[0]
         described.append(found)
-        shares.append(phases.trans_share(whole, atoms, len(found))[0])
+        shares.append(phases.trans_share(x[None], atoms, len(found))[0])
     return Chains(np.concatenate(described), np.concatenate(shares))
 
 
@@ -77,7 +73,7 @@ def phase_table(entrant: Entrant, subsets: list[str], args: argparse.Namespace) 
     for subset, own in frames.items():
         for name in ("md", "deepbackmap", "baseline", entrant.name):
             for column in entrant.columns if name == entrant.name else ("raw",):
-                if name == entrant.name and not made(entrant, subset, own[0], column, args.runs):
+                if name == entrant.name and not monomers.made(subset, name, column, own, args.runs):
                     continue
                 found = chains_of(melt, subset, name, column, own, args.runs)
                 there = chart.places(found.descriptors)
@@ -91,19 +87,10 @@ def phase_table(entrant: Entrant, subsets: list[str], args: argparse.Namespace) 
     return {"regions": list(names), "frames": frames, "rows": rows, "stress": float(chart.plane.stress)}
 
 
-def made(entrant: Entrant, subset: str, frame: int, column: str, runs: Path) -> bool:
-    """Whether a column of a frame is there."""
-    path = runs / subset / entrant.name / f"{frame:03d}.npz"
-    if not path.is_file():
-        return False
-    with np.load(path) as file:
-        return f"{column}/positions" in file.files
-
-
 def shown(entrant: Entrant, subset: str, args: argparse.Namespace) -> list[int]:
     """Frames of the map: evenly, where the entrant has them; any where it has none."""
     every = frames_of(subset, args.frames)
-    own = [k for k in every if made(entrant, subset, k, "raw", args.runs)] or every
+    own = [k for k in every if monomers.made(subset, entrant.name, "raw", [k], args.runs)] or every
     return [own[k] for k in np.linspace(0, len(own) - 1, min(len(own), args.map_frames)).astype(int)]
 
 

@@ -1,0 +1,171 @@
+"""Trained on octane and cumene, tried on polystyrene: priors C1, C2 and none, beside models of polystyrene.
+
+    MSB_DATA=... python studies/sps_chemistry/prepare.py       # topologies, configurations; says how to train
+    MSB_DATA=... python studies/sps_chemistry/run.py           # every model below --models, 71 frames
+    MSB_DATA=... python studies/sps_chemistry/run.py --table   # only the table of what is there
+    MSB_DATA=... python studies/sps_chemistry/run.py --entrant transferred_C1=FOLDER --entrant own=sps
+    MSB_DATA=... python studies/sps_chemistry/run.py --smoke --entrant own=fragment --runs ...
+
+Models are `transferred_C1`, `transferred_C2`, `transferred_none`, the same with `specific_`, and `own`, the
+shipped one.  Each frame is kept in a file under ``--runs``.  Writes ``out/results.json`` and
+``out/TABLE.md``; exits 1 if a bar is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from msb.analysis import maps
+from msb.io.bundle import shipped_models
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sps_common"))  # studies are no package
+import monomers
+from columns import LJ_ROWS
+from entrants import Entrant, Findings, arguments, find, finish, make, settle
+from frame_files import frames_of
+from melt import Melt
+from prepare import PRIORS, TRAININGS
+from verdict import Verdict
+
+HERE = Path(__file__).resolve().parent
+OUT, SUBSET, OWN = HERE / "out", "t568", "own"
+ANGLES = ("angle C-C-C ring", "angle C-C-C_ar", "angle C-C-H", "angle H-C-H")
+REPORTED = ("angle C-C-C backbone", "dihedral C-C-C-C backbone", *LJ_ROWS)
+TIMES = 2.0  # as far from MD as our own model, at most
+LANDMARK_FRAMES, MAP_FRAMES, LANDMARKS, REGIONS, OUTLIERS = 2, 4, 200, 6, 0.05
+
+
+def entrants_of(args: argparse.Namespace) -> list[Entrant]:
+    """The models that are there."""
+    given = dict(word.partition("=")[::2] for word in args.entrant)
+    if not given:
+        for name in TRAININGS:
+            folder = args.models / name / "model"
+            if (folder / "model.json").is_file():
+                given[name] = str(folder)
+        if "sps" in shipped_models():
+            given[OWN] = "sps"
+    return [Entrant.of(model, name, polish=not args.no_polish) for name, model in given.items()]
+
+
+def goals(found: Findings) -> list[Verdict]:
+    """The bars, and what the publication says of the priors."""
+    raw = {name: own for (_, name, column), own in found.columns.items() if column == "raw"}
+    verdicts: list[Verdict] = []
+    for name in (f"transferred_{prior}" for prior in PRIORS):
+        if name in raw and OWN in raw:
+            for row_name in ANGLES:
+                mine, ours = raw[name].rows[row_name], raw[OWN].rows[row_name]
+                bar = TIMES * max(ours.excess, ours.floor)
+                said = f"{mine.excess:+.5f}, own {ours.excess:+.5f}, floor {ours.floor:.5f}"
+                text = f"excess ≤ {bar:.5f}, twice our own (or its floor)"
+                passed = bool(mine.excess <= bar)
+                verdicts.append(Verdict(f"{name}, raw: {row_name}", text, said, passed))
+    together = [name for name in (f"transferred_{prior}" for prior in PRIORS) if name in raw]
+    if "transferred_C1" in raw and len(together) > 1:
+        scores = {name: raw[name].rows[LJ_ROWS[0]].excess for name in together}
+        said = ", ".join(f"{name} {score:+.4f}" for name, score in scores.items())
+        best = min(scores, key=lambda name: scores[name])
+        text = "Lennard-Jones of all atoms: C1 is the best prior when transferred"
+        verdicts.append(Verdict(text, "lowest excess", said, best == "transferred_C1"))
+    if "specific_C1" in raw:
+        own = raw["specific_C1"]
+        means = [float(c.arrays["energies"][:, 0].mean()) for c in (own.column, own.reference)]
+        text = "Lennard-Jones of all atoms: C1 is too low when specific"
+        said = f"{means[0]:.1f} beside {means[1]:.1f} kJ/mol a chain"
+        verdicts.append(Verdict(text, "below MD", said, means[0] < means[1]))
+    return verdicts
+
+
+def reported(found: Findings) -> list[str]:
+    """What is not barred: the rows that transfer badly, raw and polished."""
+    lines = ["", "## Rows that are reported", "", f"| model | column | {' | '.join(REPORTED)} |"]
+    lines.append(f"|---|---|{'---|' * len(REPORTED)}")
+    for (_, name, column), own in found.columns.items():
+        if name != "md":
+            cells = " | ".join(f"{own.rows[row].excess:+.4f}" for row in REPORTED)
+            lines.append(f"| {name} | {column} | {cells} |")
+    return lines
+
+
+def monomer_map(entrants: Sequence[Entrant], args: argparse.Namespace) -> dict[str, Any]:
+    """Populations and confusion matrix of monomers on a sketch-map of MD (second paper, Figs. 5 and 6)."""
+    melt, frames = Melt(args.data), frames_of(SUBSET, args.frames)
+    first = [
+        frames[k] for k in np.linspace(0, len(frames) - 1, min(len(frames), args.map_frames[0])).astype(int)
+    ]
+    left = [k for k in frames if k not in first] or frames
+    shown = [left[k] for k in np.linspace(0, len(left) - 1, min(len(left), args.map_frames[1])).astype(int)]
+    ground = monomers.described(melt, SUBSET, "md", "raw", first, args.runs)
+    chosen = maps.farthest_points(ground, min(LANDMARKS, len(ground)))
+    chart = maps.fit_sketch_map(ground[chosen.indices], weights=chosen.weights)
+    reference = chart.transform(monomers.described(melt, SUBSET, "md", "raw", shown, args.runs))
+    regions = maps.find_regions(reference, REGIONS, outliers=OUTLIERS)
+    rows = []
+    for entrant in (Entrant("deepbackmap"), *entrants):
+        for column in entrant.columns:
+            if not monomers.made(SUBSET, entrant.name, column, shown, args.runs):
+                continue
+            test = chart.transform(monomers.described(melt, SUBSET, entrant.name, column, shown, args.runs))
+            compared = maps.compare_regions(regions, reference, test)
+            who = {"entrant": entrant.name, "column": column, "monomers": len(test)}
+            told = {"js": compared.js, "kept": compared.kept, "confusion": compared.confusion.tolist()}
+            rows.append({**who, **told, "populations": compared.test.tolist()})
+    populations = maps.compare_regions(regions, reference, reference).reference
+    return {"landmarks": first, "frames": shown, "reference": populations.tolist(), "rows": rows}
+
+
+def map_lines(table: dict[str, Any]) -> list[str]:
+    """The map as text."""
+    number = len(table["reference"])
+    names = [*(str(k + 1) for k in range(number - 1)), "outside"]
+    lines = ["", "## Monomers on the map", "", f"| who | {' | '.join(names)} | JS | kept |"]
+    lines += [f"|---|{'---|' * (number + 2)}", _populations("md", table["reference"], 0.0, 1.0)]
+    for row in table["rows"]:
+        who = f"{row['entrant']}, {row['column']}"
+        lines.append(_populations(who, row["populations"], row["js"], row["kept"]))
+    for row in table["rows"]:
+        lines += ["", f"Confusion of {row['entrant']}, {row['column']} (rows: region of MD):", ""]
+        lines += [f"| | {' | '.join(names)} |", f"|---|{'---|' * number}"]
+        for name, counts in zip(names, row["confusion"], strict=True):
+            lines.append(f"| {name} | {' | '.join(map(str, counts))} |")
+    return lines
+
+
+def _populations(who: str, shares: Sequence[float], js: float, kept: float) -> str:
+    return f"| {who} | {' | '.join(f'{share:.3f}' for share in shares)} | {js:.4f} | {kept:.2f} |"
+
+
+def main(words: list[str] | None = None) -> int:
+    """Make the frames that are missing, measure, judge, map, write."""
+    parser = arguments(__doc__, "sps_chemistry", OUT)
+    parser.add_argument("--models", type=Path, help="folder of the trainings (default: RUNS/models)")
+    parser.add_argument(
+        "--entrant", action="append", default=[], metavar="NAME=MODEL", help="instead of those"
+    )
+    args = settle(parser.parse_args(words))
+    args.models = args.models or args.runs / "models"
+    args.map_frames = (1, 1) if args.smoke else (LANDMARK_FRAMES, MAP_FRAMES)
+    warnings.filterwarnings("ignore", message=".*left out. posres.itp")  # never published
+    entrants = entrants_of(args)
+    if not entrants:
+        print(f"no models: train them (prepare.py says how) below {args.models}, or give --entrant")
+        return 1
+    if not args.table:
+        make(entrants, [SUBSET], args)
+    found = find(entrants, [SUBSET], args)
+    found.verdicts += goals(found)
+    found.more["map"] = table = monomer_map(entrants, args)
+    lines = [*reported(found), *map_lines(table)]
+    return finish(found, args, OUT, "Octane and cumene to polystyrene", lines)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
