@@ -2,4 +2,7 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from msb.backmap.voxel.adversarial import AdversarialSettings, RegulariserSettings
+from msb.backmap.voxel.settings import VoxelNetworkSettings
+
+__all__ = ["AdversarialSettings", "RegulariserSettings", "VoxelNetworkSettings"]
