@@ -25,6 +25,7 @@ from msb.backmap.sampler import Sampler
 from msb.core.bead_environment import BeadEnvironments
 from msb.core.mapping import Mapping
 from msb.core.scene import Tables
+from msb.core.template import MoleculeTemplate
 from msb.core.topology import Topology
 from msb.core.unfamiliarity import Familiarity
 from msb.energy.replicate import system_of
@@ -142,6 +143,39 @@ class DeepBackmapper(FrameMethod):
         self.sampling = SamplingSettings.parse(plain, "how to sample")
         self._sampler = None
         return self
+
+    @property
+    def known_hands(self) -> dict[MoleculeTemplate, Signs | None]:
+        """Hands of each molecule's stereocentres in nine of ten copies; None where one has none."""
+        return {template: signs if signs.all() else None for template, signs in self.knowledge.hands}
+
+    def told(self, beads: Array, boxes: Array | None = None) -> dict[str, float]:
+        """What there is to say of the last frames, which had these beads.
+
+        Parameters
+        ----------
+        beads : float32 array (F, M, 3)
+            nm, molecules whole.
+        boxes : float32 array (F, 3, 3), optional
+            nm.
+
+        Returns
+        -------
+        dict of str to float
+            ``unfamiliar``, the share of beads beyond the training set's limit; of the sampling ``stages``,
+            ``seconds``, those in the ``network``, and the root mean square ``deviation`` of the beads before
+            the projection, nm.
+        """
+        outside = self.unfamiliar(beads, boxes)
+        said = {} if outside is None else {"unfamiliar": float(outside.mean())}
+        if self.last is not None:
+            said |= {
+                "stages": float(sum(self.last.stages)),
+                "seconds": self.last.seconds["total"],
+                "network": self.last.seconds["network"],
+                "deviation": float(np.sqrt(np.mean(np.square(self.last.deviation)))),
+            }
+        return said
 
     @property
     def needs_energy(self) -> bool:

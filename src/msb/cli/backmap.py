@@ -6,19 +6,19 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from msb.cli.output import progress_bar, report, say
+from msb.cli.output import progress_bar, report
 from msb.cli.parser import add_device, add_json, add_structure, natural, positive, whole
 
 if TYPE_CHECKING:
-    from msb.jobs.backmap.run import Backmapped
     from msb.jobs.backmap.setup import Prepared
 
-__all__ = ["POLISHES", "RELAXATIONS", "add_parser", "run"]
+__all__ = ["POLISHES", "RELAXATIONS", "SELECTIONS", "add_parser", "run"]
 
 #: The names of `msb.energy.protocols`, which is not loaded to parse a command line.
 RELAXATIONS = ("none", "em", "staged", "papers", "votca")
 POLISHES = ("none", "thermal")
-_NOTES = 5  # that are printed
+#: The names of `msb.backmap.selection`.
+SELECTIONS = ("random", "min", "boltzmann")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -32,6 +32,7 @@ def add_parser(subparsers: Any) -> None:
     add_structure(parser, "the beads")
     _add_knowledge(parser)
     parser.add_argument("-o", "--output", required=True, metavar="ATOMS", help="gro, pdb, xtc, trr, dcd")
+    _add_sampling(parser)
     _add_finish(parser)
     _add_what(parser)
     _add_how(parser)
@@ -67,6 +68,21 @@ def _add_knowledge(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--option", action="append", default=[], metavar="KEY=X", help="an option of the method, as in best=5"
+    )
+
+
+def _add_sampling(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how a model of the method backmap places atoms (default: its own)")
+    group.add_argument(
+        "--sweeps", type=whole, metavar="N", help="times that every bead is placed anew after the first pass"
+    )
+    group.add_argument(
+        "--candidates", type=natural, metavar="K", help="proposals for each bead, of which one is taken"
+    )
+    group.add_argument(
+        "--select",
+        choices=SELECTIONS,
+        help="which one: as the network draws, the lowest energy, or corrected to the force field",
     )
 
 
@@ -123,7 +139,11 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how")
     group.add_argument("--seed", type=whole, default=0, help="of all noise (default 0)")
     group.add_argument(
-        "--samples", type=natural, default=1, metavar="N", help="draw N outputs: OUTPUT_s1 to OUTPUT_sN"
+        "--samples",
+        type=natural,
+        default=1,
+        metavar="N",
+        help="draw N outputs, OUTPUT_s1 to OUTPUT_sN, and how far their atoms are apart, OUTPUT_spread",
     )
     group.add_argument(
         "--coherent",
@@ -152,6 +172,7 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Backmap and say what was written, how it was made, and what is wrong with it."""
+    from msb.cli.backmap_output import judge, lines, summary
     from msb.jobs.backmap.outputs import spare_inputs
     from msb.jobs.backmap.run import BackmapOptions, backmap
     from msb.jobs.backmap.setup import prepare
@@ -172,8 +193,8 @@ def run(args: argparse.Namespace) -> int:
         done = backmap(ready.system, ready.maker, args.output, options, advance, identity=ready.identity)
     if args.top_out is not None:
         _write_top(args, ready)
-    report(_summary(args, ready, done), _lines(args, ready, done), args.json)
-    _judge(done)
+    report(summary(args, ready, done), lines(args, ready, done), args.json)
+    judge(done)
     return 0
 
 
@@ -202,6 +223,7 @@ def _request(args: argparse.Namespace) -> Any:
         repair=args.repair,
         coherent=args.coherent,
         options=_options(args.option),
+        sampling={name: getattr(args, name) for name in ("sweeps", "candidates", "select")},
     )
 
 
@@ -227,60 +249,3 @@ def _write_top(args: argparse.Namespace, ready: Prepared) -> None:
     from msb.data.top_out import write_top
 
     write_top(args.top_out, args.top, ready.system.topology, ready.system.grown)
-
-
-def _summary(args: argparse.Namespace, ready: Prepared, done: Backmapped) -> dict[str, Any]:
-    system = ready.system
-    return {
-        "outputs": [str(path) for path in done.outputs],
-        "top_out": args.top_out,
-        "method": ready.maker.model.method,
-        "frames": done.n_frames,
-        "atoms": done.n_atoms,
-        "molecules": [[template.name, count] for template, count in system.topology.molecules],
-        "unplaced": [vars(entry) for entry in system.unplaced],
-        "temperature": ready.temperature,
-        "relax": ready.relax,
-        "polish": ready.polish,
-        "seed": args.seed,
-        "seconds_per_frame": done.seconds,
-        "atoms_per_second": done.n_atoms / done.seconds if done.seconds else None,
-        "said": list(ready.said),
-        "relaxed": list(done.relaxed),
-        "notes": list(done.notes),
-        "quality": [verdict.to_json() for verdict in done.verdicts],
-    }
-
-
-def _lines(args: argparse.Namespace, ready: Prepared, done: Backmapped) -> list[str]:
-    frames = "1 frame" if done.n_frames == 1 else f"{done.n_frames} frames"
-    lines = [f"{path}: {frames} of {done.n_atoms} atoms" for path in done.outputs]
-    if args.top_out is not None:
-        lines.append(f"{args.top_out}: its topology")
-    how = [ready.maker.model.method, f"relax {ready.relax}", f"polish {ready.polish}"]
-    if ready.temperature is not None:
-        how.append(f"{ready.temperature:g} K")
-    lines.append(f"{', '.join(how)}, {_seconds(done.seconds)} a frame, seed {args.seed}")
-    for relaxed in filter(None, done.relaxed):
-        lines.append(
-            f"beads held to {relaxed['bead_rms_nm']:.4f} nm (at most {relaxed['bead_max_nm']:.4f}), "
-            f"{relaxed['failed']:.0f} of {relaxed['frames']:.0f} frames failed to relax"
-        )
-    return [*lines, *ready.said]
-
-
-def _seconds(seconds: float) -> str:
-    """A duration to two digits, without an exponent."""
-    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.2g} s"
-
-
-def _judge(done: Backmapped) -> None:
-    """Say on standard error what the check found and what went wrong on the way."""
-    from msb.quality.words import headline
-
-    for note in done.notes[:_NOTES]:
-        say(f"note: {note}")
-    if len(done.notes) > _NOTES:
-        say(f"note: {len(done.notes) - _NOTES} more of the kind (--json lists them)")
-    for path, verdict in zip(done.outputs, done.verdicts, strict=True):
-        say(f"check: {path}: {headline(verdict)}")

@@ -73,6 +73,12 @@ class Ledger:
         for frame in (frame for step in self.steps for frame in step):
             yield frame["number"], frame["finish"], frame["notes"]
 
+    def placings(self) -> Iterator[tuple[int, dict[str, float]]]:
+        """Yield number, and what the model said of it, of every frame of which it said something."""
+        for frame in (frame for step in self.steps for frame in step):
+            if frame.get("placing"):
+                yield frame["number"], frame["placing"]
+
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:06d}.found"
 
@@ -87,6 +93,7 @@ def _plain(frame: FrameMade) -> dict[str, Any]:
         "statistics": {name: _number(values[0]) for name, values in found.statistics.items()},
         "finish": {name: _number(value) for name, value in frame.finish.items()},
         "notes": list(frame.notes),
+        "placing": {name: _number(value) for name, value in frame.placing.items()},
     }
 
 

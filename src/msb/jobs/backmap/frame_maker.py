@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,8 @@ class FrameMade:
         Energies, deviation of the beads, whether it succeeded; empty where nothing was relaxed.
     notes : tuple of str
         What went wrong or was mended.
+    placing : dict
+        What the model says of the beads and of placing the atoms; see `DeepBackmapper.told`.
     """
 
     number: int
@@ -45,6 +47,7 @@ class FrameMade:
     examination: Examination
     finish: dict[str, float]
     notes: tuple[str, ...] = ()
+    placing: dict[str, float] = field(default_factory=dict)
 
 
 class FrameMaker:
@@ -94,6 +97,9 @@ class FrameMaker:
             step = np.asarray(minimum_image(beads - task.previous.beads, task.box), dtype=np.float32)
             beads = task.previous.beads + step
         atoms = self._placed(task, beads)
+        boxes = None if task.box is None else task.box[None]
+        told = getattr(self.model, "told", None)
+        placing = {} if told is None else told(beads[None], boxes)
         finish: dict[str, float] = {}
         notes: tuple[str, ...] = ()
         if self.finisher is not None:
@@ -106,14 +112,13 @@ class FrameMaker:
                 "bead_max": done.bead_max,
                 "succeeded": float(done.succeeded),
             }
-        boxes = None if task.box is None else task.box[None]
         found = self.checker.examine(atoms[None], boxes, beads[None], task.number)
         if self.mender is not None and found.findings:
             key = _key(task.seed, task.number)
             mended = self.mender.mend(self.model, self.checker, atoms, beads, task, found.findings, key)
             atoms, notes = mended.positions, (*notes, *self.mender.said(mended))
             found = self.checker.examine(atoms[None], boxes, beads[None], task.number)
-        return FrameMade(task.number, atoms, beads, found, finish, notes)
+        return FrameMade(task.number, atoms, beads, found, finish, notes, placing)
 
     def _placed(self, task: FrameTask, beads: Floats) -> Floats:
         """Atoms before anything is relaxed."""

@@ -19,7 +19,7 @@ from msb.data.snapshots import Snapshots
 from msb.data.systems import bead_kind, mapping_files, read_snapshots, require_bonds
 from msb.io.gromacs import GromacsTopology
 from msb.io.mapping_files import read_mapping
-from msb.jobs.backmap.stereochemistry import hands_of_copies
+from msb.jobs.backmap.stereochemistry import hands_of_copies, known_hands
 
 __all__ = ["Library", "bead_kind", "mapping_files", "read_snapshots"]
 
@@ -59,7 +59,7 @@ class Library:
         model : Backmapper
         """
         pairs = zip((t for t, _ in model.topology.molecules), model.mapping.templates, strict=True)
-        return cls(tuple(dict.fromkeys(pairs)), "the model")
+        return cls(tuple(dict.fromkeys(pairs)), "the model", hands=known_hands(model))
 
     @classmethod
     def of_snapshots(cls, snapshots: Snapshots) -> Library:

@@ -20,6 +20,7 @@ from msb.jobs.backmap.frame_maker import FrameMade, FrameMaker
 from msb.jobs.backmap.frame_pool import frames_made
 from msb.jobs.backmap.frame_task import FrameTask, Placed
 from msb.jobs.backmap.outputs import Told, follow, sample_paths, spare_inputs
+from msb.jobs.backmap.spread_files import Spread, write_spread
 from msb.jobs.backmap.system import System
 from msb.quality import Verdict
 
@@ -75,6 +76,10 @@ class Backmapped:
         Of frames in which something went wrong or was mended, the first ones.
     seconds : float
         For one frame, with all workers at work.
+    placing : tuple of dict
+        What the model said of each frame of the first output: ``frame``, and see `DeepBackmapper.told`.
+    spread : Spread or None
+        How far the atoms of several samples are apart.
     """
 
     outputs: tuple[Path, ...]
@@ -84,6 +89,8 @@ class Backmapped:
     relaxed: tuple[dict[str, float], ...]
     notes: tuple[str, ...]
     seconds: float
+    placing: tuple[dict[str, float], ...] = ()
+    spread: Spread | None = None
 
 
 def backmap(
@@ -152,8 +159,10 @@ def backmap(
     verdicts = tuple(Verdict.of(run.ledger.examinations()) for run in runs)
     relaxed = tuple(_summary(run.ledger) for run in runs)
     notes = tuple(dict.fromkeys(note for run in runs for note in _notes(run.ledger)))
+    placing = tuple({"frame": number, **told} for number, told in runs[0].ledger.placings())
     for run in runs:
         run.writer.finish()
+    spread = write_spread(paths, system.written, output) if len(paths) > 1 else None
     return Backmapped(
         paths,
         system.n_frames,
@@ -162,6 +171,8 @@ def backmap(
         relaxed,
         notes,
         elapsed / max(made, 1),
+        placing,
+        spread,
     )
 
 

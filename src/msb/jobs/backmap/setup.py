@@ -19,6 +19,7 @@ from msb.jobs.backmap.force_field import force_field_of
 from msb.jobs.backmap.frame_maker import FrameMaker
 from msb.jobs.backmap.library import Library, mapping_files, read_snapshots
 from msb.jobs.backmap.mender import Mender
+from msb.jobs.backmap.sampling import sampled_as
 from msb.jobs.backmap.system import Solvent, System, Unknown, resolve_system
 from msb.jobs.check.output import checker_of_model
 from msb.jobs.describe_model import model_identity
@@ -28,6 +29,7 @@ __all__ = ["Prepared", "Request", "prepare"]
 
 _NEEDS_NO_SNAPSHOT = frozenset({"random", "geometric"})
 _CLASSICAL = frozenset({"random", "geometric", "fragment", "library", "linear"})  # placements to be relaxed
+_POLISHED = _CLASSICAL | {"backmap"}  # placements that dynamics with the beads held makes right
 _BEST = 5  # candidates that several samples are drawn among
 
 
@@ -52,6 +54,8 @@ class Request:
         None for what is usual.
     options : dict
         The method's own.
+    sampling : dict
+        Of a trained network; see `msb.jobs.backmap.sampling.sampled_as`.
     """
 
     structure: str | Path
@@ -75,6 +79,7 @@ class Request:
     repair: bool = False
     coherent: bool = False
     options: dict[str, Any] = field(default_factory=dict)
+    sampling: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,10 @@ def prepare(request: Request) -> Prepared:
     snapshots = None
     if request.model is not None:
         model = load_model(request.model, request.device)
-        system = _resolved(request, Library.of_model(model), "free")
+        library = Library.of_model(model)
+        if request.mapping and top is not None:
+            library = Library.of_top(top, request.mapping).with_hands_of(library)
+        system = _resolved(request, library, "known" if library.hands else "free")
         model = _fitted(model, system)
     else:
         if request.snapshots:
@@ -136,6 +144,7 @@ def prepare(request: Request) -> Prepared:
         options = _method_options(request)
         system = _resolved(request, library, "known" if options.get("placement") else "needed")
         model = _built(request, snapshots, system, options)
+    model = sampled_as(model, system, request.sampling, top)
     temperature = request.temperature
     said = []
     if temperature is None and request.model is not None:
@@ -171,8 +180,11 @@ def _check(request: Request) -> None:
     if request.top_out and request.top is None:
         raise ConfigError("--top-out is made of a topology: give --top topol.top")
     if request.model is not None:
-        if request.snapshots or request.mapping:
-            raise ConfigError("a model brings its own molecules and mapping: leave out --from and --mapping")
+        if request.snapshots or (request.mapping and request.top is None):
+            raise ConfigError(
+                "a model brings its own molecules and mapping: leave out --from and --mapping (for other "
+                "molecules of types that it knows, give --top and --mapping)"
+            )
         return
     name = str(request.method)
     method_named(name)
@@ -259,7 +271,7 @@ def _finish(
     if polish == "thermal" and temperature is None:
         raise ConfigError("--polish thermal needs --temperature K: a structure file has none")
     if polish is None:
-        wanted = model.method in _CLASSICAL and request.relax != "none"
+        wanted = model.method in _POLISHED and request.relax != "none"
         polish = "thermal" if wanted and temperature is not None else "none"
         if wanted and temperature is None:
             said.append("no --temperature: the atoms are relaxed and not polished")
@@ -291,6 +303,7 @@ def _identity(request: Request, finish: Finisher | None, system: System) -> dict
     return {
         "model": model_identity(request.model) if request.model else request.method,
         "options": request.options,
+        **({"sampling": request.sampling} if any(v is not None for v in request.sampling.values()) else {}),
         "files": {Path(file).name: file_sha256(file) for file in files},
         "temperature": request.temperature,
         "relax": "none" if finish is None else str(finish.settings.relax),

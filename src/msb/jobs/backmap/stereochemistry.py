@@ -18,7 +18,7 @@ from msb.errors import ConfigError, FileFormatError, MappingError
 from msb.io.trajectory import open_trajectory
 from msb.quality.amino_acids import natural_hands
 
-__all__ = ["Known", "continued", "hands_of_copies", "parity", "resolve_hands"]
+__all__ = ["Known", "continued", "hands_of_copies", "known_hands", "parity", "resolve_hands"]
 
 Signs = NDArray[np.int8]
 Known = Mapping[MoleculeTemplate, "Signs | None"]
@@ -78,6 +78,16 @@ def hands_of_copies(
         differ = before is not None and agreed is not None and not np.array_equal(agreed, before)
         known[template] = None if differ else agreed
     return known
+
+
+def known_hands(model: object) -> dict[MoleculeTemplate, Signs | None]:
+    """Hands of stereocentres that a model has learned, by molecule; nothing where it does not say.
+
+    Parameters
+    ----------
+    model : Backmapper
+    """
+    return dict(getattr(model, "known_hands", None) or {})
 
 
 def continued(template: MoleculeTemplate, like: MoleculeTemplate, hands: Signs | None) -> Signs | None:
