@@ -102,7 +102,7 @@ def test_a_checkpoint_of_another_configuration_is_refused(
         ("width: 16", "widht: 16", "did you mean `width`?"),
         ("lag: 1.0", "lag: -1.0", "`data.lag`: input should be greater than 0 (got -1.0)"),
         ("batch: 32", "batch: many", "`training.batch`"),
-        ("method: temporal", "method: temporall", "known methods: fragment, "),
+        ("method: temporal", "method: temporall", "known methods: backmap, fragment, "),
         ("method: temporal", "", "the key `method` is missing"),
         ("name: small", "", "key `name` is missing"),
         ("seed: 1", "seed: [", "not valid YAML"),
