@@ -23,6 +23,7 @@ COMMANDS = {
     "backmap": "msb.cli.backmap",
     "backmap-traj": "msb.cli.backmap_traj",
     "map": "msb.cli.map_beads",
+    "new-config": "msb.cli.new_config",
     "train": "msb.cli.train",
     "check": "msb.cli.check",
     "compare": "msb.cli.compare",
