@@ -129,7 +129,9 @@ def configuration(name: str, folder: Path) -> dict[str, Any]:
             "rename_beads": {"A": "S"},
         }
     config["data"] = data
-    config["training"] = {**config["training"], "regulariser": {"kind": PRIORS[prior]}}
+    training = dict(config["training"])
+    training["regulariser"] = {**training.get("regulariser", {}), "kind": PRIORS[prior]}
+    config["training"] = training
     return config
 
 

@@ -52,6 +52,7 @@ class Melt:
         self.data, self.n_snapshots = data, n_snapshots
         self._own_beads = mapping
         self._models: dict[str, Any] = {}
+        self._trajectories: dict[tuple[str, str], Any] = {}
         self._finishers: dict[tuple[str, float], Any] = {}
 
     @cached_property
@@ -83,8 +84,11 @@ class Melt:
         """Positions and box of one frame of a published trajectory."""
         from msb.io.trajectory import open_trajectory
 
-        structure = self.data / ("cg.gro" if name == "cg" else "aa.gro")
-        found = open_trajectory(structure, self.data / subset / f"{name}.xtc").read(frame, frame + 1)
+        if (name, subset) not in self._trajectories:
+            structure = self.data / ("cg.gro" if name == "cg" else "aa.gro")
+            opened = open_trajectory(structure, self.data / subset / f"{name}.xtc")
+            self._trajectories[name, subset] = opened
+        found = self._trajectories[name, subset].read(frame, frame + 1)
         return found.positions[0], np.asarray(found.boxes[0], dtype=np.float64)
 
     def beads(self, subset: str, frame: int) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
@@ -162,17 +166,20 @@ class Melt:
     @cached_property
     def snapshots(self) -> Any:
         """The training snapshots at 568 K: 13, or so many of them."""
+        return self._load(self.n_snapshots)
+
+    def _load(self, number: int) -> Any:
         from msb.data.snapshots import load_snapshots
 
-        files = sorted((self.data / "train" / "aa").glob("*.gro"))[: self.n_snapshots]
+        files = sorted((self.data / "train" / "aa").glob("*.gro"))[:number]
         return load_snapshots(files, self.topology, self.mapping_file)
 
     @cached_property
     def hands(self) -> Any:
-        """The stereocentres' hands in the training snapshots, which all agree."""
+        """The stereocentres' hands in the first training snapshot; all 13 agree."""
         from msb.analysis.structure import handedness
 
-        return handedness(self.snapshots.positions, self.topology).majority
+        return handedness(self._load(1).positions, self.topology).majority
 
     @cached_property
     def force_field(self) -> Any:

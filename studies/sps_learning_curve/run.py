@@ -25,7 +25,7 @@ from verdict import Verdict
 
 HERE = Path(__file__).resolve().parent
 OUT, SUBSET = HERE / "out", "t568"
-CONFIG = HERE.parents[1] / "configs" / "backmap" / "sps.yaml"
+CONFIG = HERE.parents[1] / "configs" / "backmap" / "sps_published.yaml"
 NUMBERS = (1, 2, 4, 8, 13)
 
 
