@@ -46,6 +46,8 @@ class SamplerOptions:
         How often a bead of which every candidate is above its limit gets new ones.
     project : bool
         Whether atoms are moved onto the beads at the end.
+    settle : bool
+        Whether they are before each sweep, too, so that errors do not travel from pass to pass.
     project_candidates : bool
         Whether every candidate is moved onto its bead before energies are compared, where all atoms of the
         bead are there; not with `boltzmann`, whose densities are those of what was drawn.
@@ -62,6 +64,7 @@ class SamplerOptions:
     max_atoms: int = 200_000
     redraws: int = 4
     project: bool = True
+    settle: bool = True
     project_candidates: bool = False
     dtype: torch.dtype = torch.float32
 

@@ -143,7 +143,7 @@ class Sampler:
             scene.placed[:, chosen] = False
         elif start is not None:
             phases = [phase for phase in phases if phase.gibbs]
-        self._sample(visitor, scene, phases, seed, numbers)
+        self._sample(visitor, scene, phases, seed, numbers, beads)
         deviation = _deviation(self.mapping, scene)
         converged = np.ones(len(beads), dtype=bool)
         if self.options.project:
@@ -155,12 +155,20 @@ class Sampler:
         return Placed(positions, deviation, converged)
 
     def _sample(
-        self, visitor: Visitor, scene: Scene, phases: list[Phase], seed: int, numbers: IntArray
+        self,
+        visitor: Visitor,
+        scene: Scene,
+        phases: list[Phase],
+        seed: int,
+        numbers: IntArray,
+        beads: FloatArray,
     ) -> None:
         """All passes."""
         known: dict[tuple[str, bytes], Schedule] = {}
         rows, stages = max(1, self.options.max_batch // self.options.candidates), []
         for phase in phases:
+            if self._settles(phase, scene):
+                visitor.tally.timed("project", self._settle, scene, beads, visitor.chosen)
             how = self.options.sweep_order if phase.gibbs else self.options.forward_order
             active = self._active(phase, visitor.chosen)
             key = how, active.tobytes()
@@ -178,6 +186,17 @@ class Sampler:
             raise ConfigError(
                 f"{int((~scene.placed[0]).sum())} atoms were never placed: no pass of the model is for them"
             )
+
+    def _settles(self, phase: Phase, scene: Scene) -> bool:
+        """Whether a phase begins a sweep for which atoms are moved onto the beads."""
+        wanted = self.options.settle and self.options.project
+        return wanted and phase.gibbs and phase.atoms != "hydrogens" and bool(scene.placed.all())
+
+    def _settle(self, scene: Scene, beads: FloatArray, chosen: Tensor | None) -> None:
+        """Move atoms onto their beads and bonds, in frames where that succeeds."""
+        before = scene.positions.clone()
+        done = torch.from_numpy(self._project(scene, beads, chosen))
+        scene.positions = torch.where(done[:, None, None], scene.positions, before)
 
     def _active(self, phase: Phase, chosen: Tensor | None) -> BoolArray:
         """Beads (M,) of which a phase places anything that may move."""

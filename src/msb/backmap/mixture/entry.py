@@ -123,7 +123,8 @@ def train(
     labels = measure_labels(
         [(source.topology, part.layout, part.signs) for part, source in zip(parts, data.train, strict=True)]
     )
-    fingerprint = sha256(f"{config.model_dump_json()} {sorted(data.hashes.items())}".encode()).hexdigest()
+    trained = config.model_dump_json(exclude={"sampling": True, "network": {"levels"}})
+    fingerprint = sha256(f"{trained} {sorted(data.hashes.items())}".encode()).hexdigest()
     metrics = fit(
         MixtureTask(network, parts, select),
         training,

@@ -28,7 +28,7 @@ class MixtureSettings(StrictModel):
     jitter: float = Field(default=0.008, ge=0, description="Displacement of known atoms at level 1, nm.")
     decades: float = Field(default=1.5, ge=0, description="Decades by which they are smaller near level 0.")
     levels: tuple[float, ...] = Field(
-        default=(0.8, 0.6, 0.4), description="Level told in the forward pass and in each sweep after it."
+        default=(0.8, 0.4, 0.2), description="Level told in the forward pass and in each sweep after it."
     )
     order: Literal["depth", "breadth", "random", "index"] = Field(
         default="depth", description="Order of the beads in a molecule."
