@@ -45,12 +45,22 @@ def test_beads_are_met_and_the_deviation_is_that_before(grown) -> None:
     _, mapping, positions, boxes = grown
     beads = mapping.beads(positions)
     raw = sampler(mapping, project=False).run(beads, boxes)
-    made = sampler(mapping).run(beads, boxes)
+    made = sampler(mapping, settle=False).run(beads, boxes)
     assert np.abs(mapping.beads(made.positions) - beads).max() < 1e-5
     expected = np.linalg.norm(mapping.beads(raw.positions) - beads, axis=-1)
     np.testing.assert_allclose(made.deviation, expected, atol=1e-6)
     assert expected.max() > 1e-3
     assert made.converged.all()
+
+
+def test_atoms_settle_before_each_sweep(grown) -> None:
+    """A sweep begins on the beads: it then ends as one that is started from projected atoms."""
+    _, mapping, positions, boxes = grown
+    beads = mapping.beads(positions)
+    made = sampler(mapping).run(beads, boxes, start=positions + 0.01)
+    settled = mapping.project((positions + 0.01).astype(np.float32), beads.astype(np.float32)).positions
+    plain = sampler(mapping, settle=False).run(beads, boxes, start=settled)
+    np.testing.assert_allclose(made.positions, plain.positions, atol=1e-5)
 
 
 def test_rigid_bonds_are_kept(grown) -> None:

@@ -39,6 +39,8 @@ class SamplingSettings(StrictModel):
     )
     project: bool = Field(default=True, description="End with the exact projection on the beads.")
 
+    settle: bool = Field(default=True, description="The same before each sweep.")
+
     def options(self) -> SamplerOptions:
         """The same for the sampler."""
         import torch
@@ -51,6 +53,7 @@ class SamplingSettings(StrictModel):
             sweep_order=self.sweep_order,
             max_batch=self.batch,
             project=self.project,
+            settle=self.settle,
             dtype=getattr(torch, self.precision),
         )
 

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from msb.energy import Energy
-from msb.energy.bonded import HarmonicAngle, HarmonicBond, PeriodicTorsion, RBTorsion
-from msb.energy.cmap import CMAPTorsion
+from msb.energy.bonded import HarmonicAngle, HarmonicBond, PeriodicTorsion
 from msb.energy.custom import CustomBonded
 from msb.energy.parameters import plain
 from msb.energy.system import WITHOUT_ENERGY
@@ -117,9 +116,8 @@ def _family(name: str, term: Any) -> Family:
 def _kind(term: Any) -> str:
     if isinstance(term, CustomBonded):
         return {"Bond": "bond", "Angle": "angle", "Torsion": "dihedral"}[term.kind]
-    kinds = {HarmonicBond: "bond", HarmonicAngle: "angle"}
-    kinds |= {PeriodicTorsion: "dihedral", RBTorsion: "dihedral", CMAPTorsion: "dihedral"}
-    return kinds[type(term)]
+    kinds: dict[type, str] = {HarmonicBond: "bond", HarmonicAngle: "angle"}
+    return kinds.get(type(term), "dihedral")
 
 
 def _named(kind: str, of_vectors: Callable[[Sequence[Tensor], dict[str, Tensor]], Tensor]) -> Values:

@@ -34,9 +34,17 @@ Floats = NDArray[np.float64]
 class PairForce(Protocol):
     """A force between all pairs of atoms but the excluded ones."""
 
-    excluded: Ints
-    cutoff: float | None
-    marks: Floats
+    @property
+    def excluded(self) -> Ints:
+        """Pairs (P, 2) without energy."""
+
+    @property
+    def cutoff(self) -> float | None:
+        """Of distances, nm."""
+
+    @property
+    def marks(self) -> Floats:
+        """Parameters of each atom, by which beads are told apart."""
 
     def columns(self, first: Ints, second: Ints) -> Columns:
         """Parameters (P,) of pairs of atoms."""

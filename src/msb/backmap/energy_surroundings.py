@@ -128,10 +128,8 @@ class Surroundings:
 
     def _rows(self, rows: Tensor | slice) -> Surroundings:
         """Take some of the beads."""
-        columns = (self.own, self.candidates, self.atom, self.positions, self.direct, self.mine)
-        columns = (*columns, self.kind, self.first)
-        own, candidates, atom, positions, direct, mine, kind, first = (column[rows] for column in columns)
-        return Surroundings(own, candidates, atom, positions, direct, mine, self.kinds, kind, first)
+        names = ("own", "candidates", "atom", "positions", "direct", "mine", "kind", "first")
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
     def _within(self, cutoff: float | None) -> Surroundings:
         """Leave out what no placed atom reaches, and close the gaps."""

@@ -239,7 +239,9 @@ class DeepBackmapper(FrameMethod):
                     "for these molecules: give it (--top topol.top), or choose `random`"
                 )
             return None, None
-        energy = candidate_energy(system, tables, self.knowledge.rigid.constraints(self.topology))
+        rigid = self.knowledge.rigid.constraints(self.topology)
+        kelvin = {} if np.isnan(self.temperature) else {"temperature": self.temperature}
+        energy = candidate_energy(system, tables, rigid, **kelvin)
         return energy, self.limits.of(self.mapping) if self.sampling.select == "random" else None
 
     def _system(self, boxes: NDArray[Any] | None) -> Any | None:

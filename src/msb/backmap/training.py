@@ -113,7 +113,7 @@ def _limits(model: DeepBackmapper, data: TrainingSet) -> EnergyLimits:
         def make(tables: Tables) -> Any:
             box = None if part.boxes is None else part.boxes[0]
             rigid = data.rigid.constraints(part.topology)
-            return candidate_energy(system_of(part.topology, fields, box), tables, rigid)
+            return candidate_energy(system_of(part.topology, fields, box), tables, rigid, data.temperature)
 
         return make
 

@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from msb.energy.parameters import plain
 from msb.errors import EnergyError
 
-__all__ = ["bond_lengths", "constrain_bonds", "make_bonded_periodic", "system_from_xml", "system_to_xml"]
+__all__ = [
+    "bond_lengths",
+    "constrain_bonds",
+    "constrain_pairs",
+    "make_bonded_periodic",
+    "system_from_xml",
+    "system_to_xml",
+]
 
 
 def system_to_xml(system: Any) -> str:
@@ -127,11 +134,22 @@ def constrain_bonds(system: Any) -> int:
     int
         How many constraints were added.
     """
+    return constrain_pairs(system, *bond_lengths(system))
+
+
+def constrain_pairs(system: Any, pairs: NDArray[np.int64], lengths: NDArray[np.float64]) -> int:
+    """Constrain pairs (K, 2) to lengths (K,), nm, in place; constraints already there stay.
+
+    Returns
+    -------
+    int
+        How many constraints were added.
+    """
     present = _constraints(system)
     added = 0
-    for (i, j), length in zip(*bond_lengths(system), strict=True):
-        if (int(i), int(j)) not in present:
-            system.addConstraint(int(i), int(j), float(length))
+    for (i, j), length in zip(np.asarray(pairs).tolist(), np.asarray(lengths).tolist(), strict=True):
+        if _ordered(i, j) not in present:
+            system.addConstraint(i, j, length)
             added += 1
     return added
 

@@ -289,7 +289,7 @@ def test_a_smoke_training_on_polystyrene_learns_to_reconstruct(tmp_path):
     mapping = Mapping(read_mapping(sample("polystyrene_mapping.yaml"), topology), topology)
     train_part, select_part = (Snapshots.of(positions[k : k + 1], mapping) for k in range(2))
     data = TrainingSet((train_part,), (select_part,), {}, 568.0)
-    how = settings(steps=13, pretrain=12, batch=6, pretrain_rate=3e-3, validate_every=6, ema=0.0)
+    how = settings(steps=9, pretrain=8, batch=6, pretrain_rate=4e-3, validate_every=4, ema=0.0)
     task = make_task(data, NETWORK, how, channels_for(NETWORK, data), seed=1)
 
     def error():
