@@ -156,6 +156,31 @@ def test_unknown_residues_and_beads(
     assert open_trajectory(tmp_path / "aa.gro").n_atoms == 124 - 28 + 4
 
 
+def test_types_that_training_did_not_have(refused: Callable, box: Box, network: Path, tmp_path: Path) -> None:
+    other = write_box(tmp_path / "other", [butane()] * 2)
+    other.mapping.write_text(other.mapping.read_text().replace("type: B,", "type: BB,"))
+    other.top.write_text(other.top.read_text().replace(" H 1 BUT", " HC 1 BUT"))
+    words = ["backmap", other.beads, "-m", network, "--mapping", other.mapping, "--top", other.top]
+    sentence = refused(*words, "-o", tmp_path / "aa.gro")
+    assert "the model has never seen bead type BB of BUT (nearest: B); atom type HC of BUT" in sentence
+    assert "it knows the bead types B, V and the atom types C, CL, H" in sentence
+
+
+def test_surroundings_unlike_any_in_training_are_warned_of(
+    msb: Callable, box: Box, network: Path, tmp_path: Path
+) -> None:
+    lines = box.beads.read_text().splitlines()
+    for k in range(2, len(lines) - 1):
+        x = [0.75 * float(lines[k][20 + 8 * d : 28 + 8 * d]) for d in range(3)]
+        lines[k] = lines[k][:20] + "".join(f"{v:8.3f}" for v in x)
+    lines[-1] = " ".join(f"{0.75 * float(word):9.5f}" for word in lines[-1].split())
+    beads = tmp_path / "dense.gro"
+    beads.write_text("\n".join(lines) + "\n")
+    said = msb("backmap", beads, "-m", network, "--polish", "none", "-o", tmp_path / "aa.gro")
+    assert said.code == 0, said.err
+    assert "in 1 of 1 frames more than 5% of the beads have surroundings beyond" in said.err
+
+
 def test_options_of_sampling_are_for_this_method(refused: Callable, box: Box, tmp_path: Path) -> None:
     known = ["--method", "fragment", "--from", box.atoms, "--top", box.top, "--mapping", box.mapping]
     sentence = refused("backmap", box.beads, *known, "--sweeps", 1, "-o", tmp_path / "aa.gro")

@@ -21,6 +21,7 @@ from msb.io.gromacs import GromacsTopology
 
 __all__ = ["molecule_fields", "require_parameters", "safe_cutoff", "xml_fields"]
 
+_ADVICE = "add them, or choose --relax none --polish none"
 _CUTOFF = 1.0  # nm
 _NAMED = 6  # types in a message
 _SHARE = 0.48  # of the box's smallest width
@@ -34,6 +35,7 @@ def molecule_fields(
     box: NDArray[Any] | None = None,
     cutoff: float = _CUTOFF,
     dielectric: float = 78.3,
+    advice: str = _ADVICE,
 ) -> dict[str, Any]:
     """OpenMM Systems of single molecules, with the force field of a topology file.
 
@@ -48,6 +50,8 @@ def molecule_fields(
         nm; without one there are no periodic images.
     cutoff, dielectric : float
         nm, and of the reaction field.
+    advice : str
+        What to do where parameters are missing.
 
     Returns
     -------
@@ -59,7 +63,7 @@ def molecule_fields(
     EnergyError
         The topology lacks types or parameters that the molecules need: all are listed.
     """
-    require_parameters(top, templates)
+    require_parameters(top, templates, advice)
     alone = Topology(tuple((template, 1) for template in dict.fromkeys(templates)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "molecules.top"
@@ -118,13 +122,17 @@ def _openmm_topology(template: MoleculeTemplate) -> Any:
     return topology
 
 
-def require_parameters(top: GromacsTopology, templates: Sequence[MoleculeTemplate]) -> None:
+def require_parameters(
+    top: GromacsTopology, templates: Sequence[MoleculeTemplate], advice: str = _ADVICE
+) -> None:
     """Refuse molecules whose force field is not all there.
 
     Parameters
     ----------
     top : GromacsTopology
     templates : sequence of MoleculeTemplate
+    advice : str
+        What to do where parameters are missing.
 
     Raises
     ------
@@ -150,10 +158,7 @@ def require_parameters(top: GromacsTopology, templates: Sequence[MoleculeTemplat
         more = f" and {len(kinds) - _NAMED} more" if len(kinds) > _NAMED else ""
         lacking.append(f"{what} between types {', '.join(kinds[:_NAMED])}{more} have no parameters")
     if lacking:
-        raise EnergyError(
-            f"{top.path} is no whole force field: {'; '.join(lacking)}; add them, or choose --relax none "
-            "--polish none"
-        )
+        raise EnergyError(f"{top.path} is no whole force field: {'; '.join(lacking)}; {advice}")
 
 
 def safe_cutoff(box: NDArray[Any] | None) -> float:

@@ -251,11 +251,10 @@ def _fields(
                 cutoff=settings.cutoff,
                 dielectric=settings.dielectric,
                 box=np.eye(3) * 3 * settings.cutoff,
+                advice="add them, or write `force_field: none`",
             )
         except EnergyError as error:
-            warnings.warn(
-                f"energies are not known: {error} (`force_field: none` says so)", MsbWarning, stacklevel=4
-            )
+            warnings.warn(f"energies are not known: {error}", MsbWarning, stacklevel=4)
             return {}
         fields |= {name: system_to_xml(system) for name, system in made.items()}
     return fields
