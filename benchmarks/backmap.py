@@ -97,7 +97,7 @@ def measure(name: str, boxes: int, repeats: int, threads: int) -> dict[str, Any]
         "atoms": atoms.shape[1],
         "seconds": statistics.median(wall),
         "network": statistics.median(inside) if inside else None,
-        "stages": sum(last.stages.values()) if last is not None else None,
+        "stages": sum(last.stages) if last is not None else None,
         "before_mb": before,
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }

@@ -28,7 +28,7 @@ from msb.io.bundle import shipped_models
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sps_common"))  # studies are no package
 import monomers
 from columns import LJ_ROWS
-from entrants import Entrant, Findings, arguments, find, finish, make, settle
+from entrants import Entrant, Findings, arguments, find, finish, make, options, settle
 from frame_files import frames_of
 from melt import Melt
 from prepare import PRIORS, TRAININGS
@@ -52,7 +52,7 @@ def entrants_of(args: argparse.Namespace) -> list[Entrant]:
                 given[name] = str(folder)
         if "sps" in shipped_models():
             given[OWN] = "sps"
-    return [Entrant.of(model, name, polish=not args.no_polish) for name, model in given.items()]
+    return [Entrant.of(model, name, **options(args)) for name, model in given.items()]
 
 
 def goals(found: Findings) -> list[Verdict]:

@@ -210,7 +210,9 @@ def _told(facts: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     found = {
         "network_share": seconds["network"] / seconds["total"],
         "bead_rms_before": float(np.sqrt(np.mean([own["bead_rms_before"] ** 2 for own in facts]))),
-        "stages": float(np.mean([sum(own["stages"].values()) for own in facts])),
+        "stages": float(np.mean([sum(own["stages"]) for own in facts])),
     }
+    for name in ("redrawn", "above"):
+        found[name] = float(np.mean([own[name] for own in facts]))
     shares = [own["unfamiliar"] for own in facts]
     return found if None in shares else {**found, "unfamiliar": float(np.mean(shares))}

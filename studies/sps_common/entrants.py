@@ -30,6 +30,7 @@ __all__ = [
     "find",
     "finish",
     "make",
+    "options",
     "present",
     "settle",
 ]
@@ -57,6 +58,8 @@ class Entrant:
         File of other beads than the published ones.
     snapshots : int
         How many training snapshots a method without training learns from.
+    sampling : tuple of (str, str)
+        Keys and values of a trained model's sampling that differ from its bundle's.
     """
 
     name: str
@@ -64,6 +67,7 @@ class Entrant:
     plan: Plan = ()
     mapping: str = ""
     snapshots: int = 13
+    sampling: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def of(cls, model: str, name: str = "", *, polish: bool = True, **more: Any) -> Entrant:
@@ -73,10 +77,11 @@ class Entrant:
 
     @property
     def key(self) -> str:
-        """Tells bundles of one name apart."""
+        """Tells bundles of one name, and ways to sample, apart."""
         if not self.model or _built(self.model):
             return ""
-        return file_sha256(find_bundle(self.model) / "model.json")[:16]
+        found = file_sha256(find_bundle(self.model) / "model.json")[:16]
+        return " ".join([found, *(f"{name}={value}" for name, value in self.sampling)])
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -85,7 +90,8 @@ class Entrant:
 
     def tasks(self, data: Path, runs: Path, subset: str, frames: Iterable[int]) -> list[Task]:
         """One task a frame."""
-        own = {"model": self.model, "key": self.key, "mapping": self.mapping, "snapshots": self.snapshots}
+        own = {"model": self.model, "key": self.key, "mapping": self.mapping}
+        own |= {"snapshots": self.snapshots, "sampling": self.sampling}
         places = str(data), str(runs)
         return [Task(*places, self.name, subset, frame, self.plan, **own) for frame in frames]
 
@@ -134,9 +140,17 @@ def arguments(description: str, study: str, out: Path) -> argparse.ArgumentParse
     parser.add_argument("--frames", type=int, help="only so many frames of a set, evenly")
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--table", action="store_true", help="make no frames")
+    told = "how trained models sample, as in candidates=16 (default: as the bundle says)"
+    parser.add_argument("--sampling", nargs="+", default=[], metavar="KEY=VALUE", help=told)
     parser.add_argument("--no-polish", action="store_true", help="raw structures only")
     parser.add_argument("--smoke", action="store_true", help=f"{SMOKE} frames, raw, no verdict, no out/")
     return parser
+
+
+def options(args: argparse.Namespace) -> dict[str, Any]:
+    """What the command line says of all entrants; a smoke run learns from two snapshots."""
+    sampling = tuple((name, value) for name, _, value in (word.partition("=") for word in args.sampling))
+    return {"polish": not args.no_polish, "snapshots": 2 if args.smoke else 13, "sampling": sampling}
 
 
 def settle(args: argparse.Namespace) -> argparse.Namespace:

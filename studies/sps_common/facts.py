@@ -27,7 +27,8 @@ def told_by(model: Any, beads: NDArray[np.float32], box: NDArray[np.float64]) ->
     Returns
     -------
     dict
-        JSON-able; `unfamiliar` is the share of beads unlike any of the training set.
+        JSON-able; `unfamiliar` is the share of beads unlike any of the training set, `redrawn` and `above`
+        those of visits whose energy was beyond the limit, at first and in the end.
     """
     sampled = getattr(model, "last", None)
     if sampled is None:
@@ -41,5 +42,7 @@ def told_by(model: Any, beads: NDArray[np.float32], box: NDArray[np.float64]) ->
         "bead_max_before": float(away.max()),
         "seconds": {name: float(value) for name, value in sampled.seconds.items()},
         "unfamiliar": None if share is None else float(share[0]),
-        "stages": {name: int(value) for name, value in sampled.stages.items()},
+        "stages": [int(number) for number in sampled.stages],
+        "redrawn": sampled.redrawn / sampled.visits,
+        "above": sampled.above / sampled.visits,
     }

@@ -48,6 +48,8 @@ class Task:
         File; the published beads by default.
     snapshots : int
         How many of the 13 training snapshots a method without training learns from.
+    sampling : tuple of (str, str)
+        How a trained model samples, where it is not as its bundle says.
     """
 
     data: str
@@ -60,6 +62,7 @@ class Task:
     key: str = ""
     mapping: str = ""
     snapshots: int = 13
+    sampling: tuple[tuple[str, str], ...] = ()
 
     @property
     def path(self) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
+import yaml
 from facts import told_by
 from frame_files import SETS, Task
 from numpy.typing import NDArray
@@ -51,7 +52,7 @@ class Melt:
     def __init__(self, data: Path, mapping: str = "", n_snapshots: int = 13) -> None:
         self.data, self.n_snapshots = data, n_snapshots
         self._own_beads = mapping
-        self._models: dict[str, Any] = {}
+        self._models: dict[tuple[str, tuple[tuple[str, str], ...]], Any] = {}
         self._trajectories: dict[tuple[str, str], Any] = {}
         self._finishers: dict[tuple[str, float], Any] = {}
 
@@ -105,7 +106,7 @@ class Melt:
         """All columns of one frame: positions, what they show, and what they cost."""
         beads, box = self.beads(task.subset, task.frame)
         if task.method not in PUBLISHED:
-            self.model(task.model or task.method)  # made once for many frames: no part of a frame's time
+            self.of(task)  # made once for many frames: no part of a frame's time
         for _, how in task.plan:
             self.finisher(how, SETS[task.subset])
         arrays: Arrays = {}
@@ -140,18 +141,30 @@ class Melt:
     def _raw(self, task: Task, beads: NDArray[np.float32], box: NDArray[np.float64]) -> NDArray[np.float32]:
         if task.method in PUBLISHED:
             return self.read(PUBLISHED[task.method], task.subset, task.frame)[0]
-        model, kelvin = self.model(task.model or task.method), SETS[task.subset]
-        return place(model, beads, box, kelvin, task.frame)
+        return place(self.of(task), beads, box, SETS[task.subset], task.frame)
 
     def _facts(self, task: Task, beads: NDArray[np.float32], box: NDArray[np.float64]) -> dict[str, Any]:
         """What the model tells of the frame that it has just placed."""
         if task.method in PUBLISHED:
             return {}
-        return told_by(self.model(task.model or task.method), beads, box)
+        return told_by(self.of(task), beads, box)
 
-    def model(self, name: str) -> Any:
-        """A method's model made from the snapshots, or a bundle's, for this melt; made once."""
-        if name not in self._models:
+    def of(self, task: Task) -> Any:
+        """The model of a task."""
+        return self.model(task.model or task.method, task.sampling)
+
+    def model(self, name: str, sampling: Sequence[tuple[str, str]] = ()) -> Any:
+        """A method's model made from the snapshots, or a bundle's, for this melt; made once.
+
+        Parameters
+        ----------
+        name : str
+            Of a method or a bundle.
+        sampling : sequence of (str, str)
+            How a trained model samples, where it is not as its bundle says.
+        """
+        key = name, tuple(sampling)
+        if key not in self._models:
             from msb.backmapper import METHODS, build_model, load_model
 
             target = self.topology, self.observer.mapping
@@ -160,8 +173,10 @@ class Melt:
                 made = build_model(name, source, *target, temperature=LIBRARY_TEMPERATURE)
             else:
                 made = load_model(name, "cpu")
-            self._models[name] = made.onto(*target, self.hands)
-        return self._models[name]
+            self._models[key] = made.onto(*target, self.hands)
+            if sampling:
+                self._models[key].sampled_as(**{what: yaml.safe_load(value) for what, value in sampling})
+        return self._models[key]
 
     @cached_property
     def snapshots(self) -> Any:

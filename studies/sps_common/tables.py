@@ -17,6 +17,8 @@ COSTS = (
     ("stages one after another", "stages", 0),
     ("beads off before projection, rms, nm", "bead_rms_before", 4),
     ("share of unfamiliar beads", "unfamiliar", 4),
+    ("share of visits drawn anew", "redrawn", 4),
+    ("share of visits left above the limit", "above", 4),
 )
 """Title, key and digits of what is told of a column as a whole."""
 

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sps_common"))  # studies are no package
-from entrants import Entrant, arguments, find, finish, make, settle
+from entrants import Entrant, arguments, find, finish, make, options, settle
 from goals import against_fragment, committed, polished_goals, raw_goals
 
 OUT = Path(__file__).resolve().parent / "out"
@@ -31,7 +31,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--name", default="", help="of the frames' folder (default: the model's)")
     args = settle(parser.parse_args(words))
     model = args.any_backmapper or args.model
-    entrant = Entrant.of(model, args.name, polish=not args.no_polish)
+    entrant = Entrant.of(model, args.name, **options(args))
     if not args.table:
         make([entrant], [SUBSET], args)
     found = find([entrant], [SUBSET], args)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sps_common"))  # studies are no package
 from columns import LJ_ROWS
-from entrants import Entrant, Findings, arguments, find, finish, make, settle
+from entrants import Entrant, Findings, arguments, find, finish, make, options, settle
 from merge import MAPPING
 from verdict import Verdict
 
@@ -48,9 +48,9 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--no-model", action="store_true", help="fragments alone")
     parser.add_argument("--fragments", default="fragment", metavar="METHOD", help="the method beside it")
     args = settle(parser.parse_args(words))
-    options = {"polish": not args.no_polish, "mapping": str(MAPPING)}
-    entrants = [] if args.no_model else [Entrant.of(args.model, NAME, **options)]
-    entrants.append(Entrant.of(args.fragments, **options))
+    own = {**options(args), "mapping": str(MAPPING)}
+    entrants = [] if args.no_model else [Entrant.of(args.model, NAME, **own)]
+    entrants.append(Entrant.of(args.fragments, **own))
     if not args.table:
         make(entrants, [SUBSET], args)
     found = find(entrants, [SUBSET], args)

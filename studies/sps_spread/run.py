@@ -28,7 +28,7 @@ from msb.core.box import make_whole
 from msb.io.atomic import atomic_path, atomic_write_json, atomic_write_text
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sps_common"))  # studies are no package
-from entrants import Entrant
+from entrants import Entrant, options
 from frame_files import SETS, make_frames
 from melt import SEED, Melt, place
 from reference import FRAME, reference_path
@@ -71,16 +71,17 @@ class Sample:
         return bool(told["key"] == self.key and set(self.columns) <= set(file.files))
 
 
-_melts: dict[str, Melt] = {}
+_melts: dict[tuple[str, int], Melt] = {}
 
 
 def draw(sample: Sample) -> dict[str, Any]:
     """Make one sample, keep it, and say what it cost."""
     warnings.simplefilter("ignore")
-    melt = _melts.setdefault(sample.data, Melt(Path(sample.data)))
+    own = sample.data, sample.entrant.snapshots
+    melt = _melts.setdefault(own, Melt(Path(sample.data), "", own[1]))
     kelvin = SETS[sample.subset]
     beads, box = melt.beads(sample.subset, FRAME)
-    model = melt.model(sample.entrant.model)
+    model = melt.model(sample.entrant.model, sample.entrant.sampling)
     for _, how in sample.entrant.plan:
         melt.finisher(how, kelvin)
     arrays, told = {}, {"key": sample.key, "failed": 0}
@@ -195,7 +196,7 @@ def main(words: list[str] | None = None) -> int:
     """Draw the samples that are missing, compare, judge, write."""
     args = parse(words)
     warnings.filterwarnings("ignore", message=".*left out. posres.itp")  # never published
-    entrant = Entrant.of(args.any_backmapper or args.model, args.name, polish=not args.no_polish)
+    entrant = Entrant.of(args.any_backmapper or args.model, args.name, **options(args))
     melt, key, start = Melt(args.data), entrant.key, perf_counter()
     kinds, rows, failed = kinds_of(melt.observer.system), [], 0
     for subset in SUBSETS:
@@ -235,6 +236,8 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--samples", type=int, default=SAMPLES)
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--table", action="store_true", help="draw no samples")
+    told = "how trained models sample, as in candidates=16 (default: as the bundle says)"
+    parser.add_argument("--sampling", nargs="+", default=[], metavar="KEY=VALUE", help=told)
     parser.add_argument("--no-polish", action="store_true", help="raw structures only")
     parser.add_argument("--smoke", action="store_true", help=f"{SMOKE} samples, raw, no verdict, no out/")
     args = parser.parse_args(words)

@@ -26,7 +26,7 @@ from msb.analysis import maps
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sps_common"))  # studies are no package
 import monomers
 import phases
-from entrants import Entrant, Findings, arguments, find, finish, make, present, settle
+from entrants import Entrant, Findings, arguments, find, finish, make, options, present, settle
 from frame_files import SETS, frames_of
 from goals import against_fragment, committed, polished_goals, raw_goals
 from melt import Melt
@@ -132,7 +132,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--map-frames", type=int, default=MAP_FRAMES, help="of each set, for the phases")
     args = settle(parser.parse_args(words))
     warnings.filterwarnings("ignore", message=".*left out. posres.itp")  # never published
-    entrant = Entrant.of(args.any_backmapper or args.model, args.name, polish=not args.no_polish)
+    entrant = Entrant.of(args.any_backmapper or args.model, args.name, **options(args))
     subsets = [subset for subset in present(args.data) if subset != "t568"]
     if not args.table:
         make([entrant], subsets, args)
