@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import measure
-from columns import BEADS, CONTACTS, LJ_ROWS, PIERCED, RDF, RING, SHORTEST, STEREO, Row
+from columns import BEADS, CONTACTS, LJ_ROWS, PIERCED, RDF, RING, SHORTEST, STEREO, Row, rows_of
 from entrants import Findings, Judged
 from frame_files import frames_of
 from verdict import Verdict, below
@@ -62,16 +62,16 @@ def raw_goals(found: Findings, subset: str, name: str) -> list[Verdict]:
     if key not in found.columns:
         return []
     own, who = found.columns[key], f"{subset}: {name}, raw"
-    published = found.columns.get((subset, "deepbackmap", "raw"))
+    published = _in_the_same_frames(found.columns.get((subset, "deepbackmap", "raw")), own)
     verdicts = []
     if published is not None:
         for row in _shape_rows(own):
-            verdicts.append(_excess(who, row, published.rows[row.name].excess, ", the published model's"))
+            verdicts.append(_excess(who, row, published[row.name].excess, ", the published model's"))
     for row_name, bar in zip(LJ_ROWS, RAW_ENERGY, strict=True):
         if subset == "t568":
             verdicts.append(_excess(who, own.rows[row_name], bar))
         elif published is not None:
-            bar = published.rows[row_name].excess
+            bar = published[row_name].excess
             verdicts.append(_excess(who, own.rows[row_name], bar, ", the published model's"))
     verdicts += _shared(who, "raw", own)
     for row_name in CONTACTS:
@@ -81,6 +81,14 @@ def raw_goals(found: Findings, subset: str, name: str) -> list[Verdict]:
         verdicts.append(below(f"{who}: beads off before projection, rms, nm", before, BEFORE, 4))
     verdicts.append(below(f"{who}: {BEADS[0]}", own.rows[BEADS[0]].value, AFTER, 6))
     return [*verdicts, *_speed(who, own)]
+
+
+def _in_the_same_frames(published: Judged | None, own: Judged) -> Mapping[str, Row] | None:
+    """Rows of the published model in the frames that the entrant has."""
+    if published is None or published.column.frames == own.column.frames:
+        return None if published is None else published.rows
+    frames = [k for k in own.column.frames if k in published.column.frames]
+    return {row.name: row for row in rows_of(published.column.at(frames), published.reference.at(frames))}
 
 
 def _speed(who: str, own: Judged) -> list[Verdict]:
