@@ -87,7 +87,14 @@ class MixtureNetwork(nn.Module):
         return log_density(self._mixture(row), local, *self._bond(row))
 
     def place(
-        self, layout: Layout, context: Context, points: Tensor, turn: int, pick: Tensor, noise: Tensor
+        self,
+        layout: Layout,
+        context: Context,
+        points: Tensor,
+        turn: int,
+        pick: Tensor,
+        noise: Tensor,
+        roles: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Draw own atom number `turn` for candidates.
 
@@ -98,6 +105,8 @@ class MixtureNetwork(nn.Module):
             The context's points with the own atoms before it in place.
         turn : int
         pick : Tensor (B, K), noise : Tensor (B, K, 3)
+        roles : Tensor, optional
+            `role(layout.static)`, where it is known already.
 
         Returns
         -------
@@ -107,7 +116,7 @@ class MixtureNetwork(nn.Module):
         """
         shape = points.shape[:2]
         at = torch.arange(shape[0]).repeat_interleave(shape[1])
-        row = _Rows(layout, context, at, torch.full_like(at, turn), points.flatten(0, 1))
+        row = _Rows(layout, context, at, torch.full_like(at, turn), points.flatten(0, 1), roles)
         parameters, bond = self._mixture(row), self._bond(row)
         local = draw(parameters, pick.flatten(), noise.flatten(0, 1), *bond)
         places = row.origin + torch.einsum("rij,ri->rj", row.axes, local)
@@ -122,8 +131,10 @@ class MixtureNetwork(nn.Module):
         return row.layout.bonded[row.kind, row.turn], self.lengths[own, other], self.rigid[own, other]
 
     def _mixture(self, row: _Rows) -> Tensor:
-        role = self.role(row.layout.static)[row.kind, row.turn]
-        hidden = self.told(row.told(self.n_beads)) + role + self.near_out(self._around(row))
+        roles = self.role(row.layout.static) if row.roles is None else row.roles
+        hidden = (
+            self.told(row.told(self.n_beads)) + roles[row.kind, row.turn] + self.near_out(self._around(row))
+        )
         for block in self.body:
             hidden = block(hidden)
         found: Tensor = self.out(hidden).unflatten(-1, (self.settings.components, N_PARAMETERS))
@@ -157,9 +168,20 @@ class _Rows:
         Which of its atoms.
     points : Tensor (R, W, 3)
         nm.
+    roles : Tensor, optional
+        What the network makes of the layout's types.
     """
 
-    def __init__(self, layout: Layout, context: Context, at: Tensor, turn: Tensor, points: Tensor) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        context: Context,
+        at: Tensor,
+        turn: Tensor,
+        points: Tensor,
+        roles: Tensor | None = None,
+    ) -> None:
+        self.roles = roles
         self.layout, self.context, self.at, self.turn, self.points = layout, context, at, turn, points
         self.kind = context.kind[at]
         self.axes, self.origin = _axes(points, layout.frame[self.kind, turn])

@@ -38,6 +38,8 @@ class MixturePlacer:
         self.network, self.tables = network.eval(), tables
         self.layout = layout.to(network.out.weight.dtype)
         self.hands = hands
+        with torch.no_grad():
+            self._roles = network.role(self.layout.static)
         self._levels: dict[int, float] = {}
 
     @property
@@ -73,7 +75,8 @@ class MixturePlacer:
                 atom = self.tables.own[bead[rows], turn]
                 pick = draw.uniform(frame[rows], atom, candidates)
                 noise = draw.normals(frame[rows], atom, candidates, 3)
-                place, density = self.network.place(self.layout, context, points, turn, pick, noise)
+                found = self.network.place(self.layout, context, points, turn, pick, noise, self._roles)
+                place, density = found
                 points[:, :, turn] = place
                 positions[rows, :, turn - first] = place + scene.beads[frame[rows], bead[rows]][:, None]
                 total[rows] += density
