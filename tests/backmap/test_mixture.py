@@ -213,6 +213,27 @@ def test_training_lowers_the_loss(melt: Snapshots) -> None:
     assert task.validate()["score"] < before - 5.0
 
 
+def test_tempering_narrows_what_is_drawn(melt: Snapshots, placer: MixturePlacer) -> None:
+    """At a quarter of the temperature every angle is drawn at half the distance from its mean."""
+    scene, phase = scene_of(melt, placer), Phase(False, "heavy", 0)
+    frame, bead = torch.tensor([0]), torch.tensor([1])
+    noise = Draw(1, np.arange(2), 0, dtype=torch.float64)
+
+    def spread() -> float:
+        first = placer.place(scene, phase, frame, bead, noise, 400)
+        ring = first.positions[0, :, 0]
+        return float((ring - ring.mean(0)).norm(dim=-1).mean())
+
+    wide = spread()
+    try:
+        placer.temper(1e-6)
+        narrow = spread()
+    finally:
+        placer.temper(1.0)
+    assert narrow < wide
+    assert spread() == wide
+
+
 def test_hidden_atoms_do_not_matter(melt: Snapshots, placer: MixturePlacer) -> None:
     """In a forward pass, what comes later in the order is not seen; nor are own atoms as they are."""
     scene = scene_of(melt, placer)

@@ -95,6 +95,8 @@ class DeepBackmapper(FrameMethod):
             longest=self.knowledge.longest,
         )
         kelvin = self.temperature if request.temperature is None else request.temperature
+        if kelvin > 0 and self.temperature > 0 and hasattr(sampler.placer, "temper"):
+            sampler.placer.temper(kelvin / self.temperature)
         self.last = sampler.run(
             request.beads,
             request.boxes,

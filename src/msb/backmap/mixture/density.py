@@ -8,13 +8,19 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["N_PARAMETERS", "draw", "log_density"]
+__all__ = ["N_PARAMETERS", "draw", "is_width", "log_density"]
 
 N_PARAMETERS = 9  # of a component: logit, three means (the turn's as a vector), three widths, one shear
 _ANGLE = 1.95  # rad; where mixtures begin
 _FREE = 0.1  # nm
 _BOND = 0.003  # nm
 _LOG_2PI = math.log(2 * math.pi)
+
+
+def is_width(parameters: Tensor) -> Tensor:
+    """1 for the parameters that are logarithms of widths, 0 for the others, (9,)."""
+    column = torch.arange(N_PARAMETERS)
+    return ((column >= 5) & (column <= 7)).to(parameters)
 
 
 def _split(parameters: Tensor) -> tuple[Tensor, ...]:

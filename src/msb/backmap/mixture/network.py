@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from msb.backmap.mixture.context import Context
-from msb.backmap.mixture.density import N_PARAMETERS, draw, log_density
+from msb.backmap.mixture.density import N_PARAMETERS, draw, is_width, log_density
 from msb.backmap.mixture.layout import Layout, Vocabulary
 from msb.backmap.mixture.settings import MixtureSettings
 
@@ -51,6 +51,7 @@ class MixtureNetwork(nn.Module):
         self.near_out = nn.Linear(narrow, width)
         self.body = nn.ModuleList(_Block(width) for _ in range(settings.blocks))
         self.out = nn.Linear(width, settings.components * N_PARAMETERS)
+        self.widening = 0.0  # added to the logarithm of every width: half that of T over the training's
         nn.init.normal_(self.out.weight, std=0.02)
         nn.init.normal_(self.out.bias, std=0.5)
         self.register_buffer("lengths", torch.full((types, types), 0.15))
@@ -138,6 +139,8 @@ class MixtureNetwork(nn.Module):
         for block in self.body:
             hidden = block(hidden)
         found: Tensor = self.out(hidden).unflatten(-1, (self.settings.components, N_PARAMETERS))
+        if self.widening:
+            found = found + self.widening * is_width(found)
         return found
 
     def _around(self, row: _Rows) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -53,6 +54,13 @@ class MixturePlacer:
         for sweep in range(sweeps):
             found += [Phase(True, "all", 2 + 2 * sweep), Phase(True, "hydrogens", 3 + 2 * sweep)]
         return found
+
+    def temper(self, ratio: float) -> None:
+        """Draw at another temperature, so many times the training's: all widths go with its square root.
+
+        The choice `boltzmann` corrects what that leaves.
+        """
+        self.network.widening = 0.5 * math.log(ratio)
 
     def level(self, phase: Phase) -> float:
         """How far off what is known may be in a pass."""
