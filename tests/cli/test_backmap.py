@@ -309,7 +309,10 @@ def test_virtual_sites_are_where_the_atoms_they_are_made_of_put_them(msb: Callab
         (lambda w: [*w, "--option", "bast=3"], "did you mean `best`?"),
         (lambda w: [*w, "--option", "best"], "write KEY=X"),
         (lambda w: [*w, "--tacticity", "isotactic"], "neither iso, syndio nor atactic:P"),
-        (lambda w: [*w[:3], "fragments", *w[4:]], "known methods: backmap, fragment, geometric, library, linear"),
+        (
+            lambda w: [*w[:3], "fragments", *w[4:]],
+            "known methods: backmap, fragment, geometric, library, linear",
+        ),
         (lambda w: [*w[:-1], w[1]], "is an input too"),
         (lambda w: [*w[:-1], w[5]], "is an input too"),
         (lambda w: [*w[:-1], "aa.xyzzy"], "not '.xyzzy'"),

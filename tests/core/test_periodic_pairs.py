@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from msb.core.periodic_pairs import periodic_pairs
 
 
-def _all_pairs(x: np.ndarray, box: np.ndarray | None, reach: float) -> set[object]:
+def _all_pairs(
     x: np.ndarray, box: np.ndarray | None, reach: float
 ) -> set[tuple[int, int, tuple[float, ...]]]:
     """Every pair with every image, by brute force."""
