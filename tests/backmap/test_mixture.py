@@ -10,11 +10,12 @@ import torch
 
 from msb.backmap.mixture.density import N_PARAMETERS, draw, log_density
 from msb.backmap.mixture.hands import measure_labels, wanted_hands
-from msb.backmap.mixture.layout import Layout, Vocabulary
+from msb.backmap.mixture.layout import Layout
 from msb.backmap.mixture.network import MixtureNetwork
 from msb.backmap.mixture.placer import MixturePlacer
 from msb.backmap.mixture.settings import MixtureSettings
 from msb.backmap.mixture.training import MixtureTask, Part
+from msb.backmap.mixture.vocabulary import Vocabulary
 from msb.backmap.placer import Draw
 from msb.core.mapping import Mapping
 from msb.core.scene import Phase, Scene, Tables

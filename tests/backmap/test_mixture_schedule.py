@@ -9,10 +9,11 @@ import pytest
 import torch
 from test_schedule import one_by_one
 
-from msb.backmap.mixture.layout import Layout, Vocabulary
+from msb.backmap.mixture.layout import Layout
 from msb.backmap.mixture.network import MixtureNetwork
 from msb.backmap.mixture.placer import MixturePlacer
 from msb.backmap.mixture.settings import MixtureSettings
+from msb.backmap.mixture.vocabulary import Vocabulary
 from msb.backmap.record import SamplerOptions
 from msb.backmap.sampler import Sampler
 from msb.core.scene import Tables

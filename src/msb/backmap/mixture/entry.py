@@ -14,11 +14,12 @@ from torch import nn
 
 from msb.backmap.config import BackmapConfig
 from msb.backmap.mixture.hands import Labels, measure_labels, wanted_hands
-from msb.backmap.mixture.layout import Layout, Vocabulary
+from msb.backmap.mixture.layout import Layout
 from msb.backmap.mixture.network import MixtureNetwork
 from msb.backmap.mixture.placer import MixturePlacer
 from msb.backmap.mixture.settings import MixtureSettings
 from msb.backmap.mixture.training import MixtureTask, Part
+from msb.backmap.mixture.vocabulary import Vocabulary
 from msb.core.mapping import Mapping
 from msb.core.scene import Tables
 from msb.data.training_set import TrainingSet

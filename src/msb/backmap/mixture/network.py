@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from msb.backmap.mixture.context import Context
 from msb.backmap.mixture.density import N_PARAMETERS, draw, is_width, log_density
-from msb.backmap.mixture.layout import Layout, Vocabulary
+from msb.backmap.mixture.layout import Layout
 from msb.backmap.mixture.settings import MixtureSettings
+from msb.backmap.mixture.vocabulary import Vocabulary
 
 __all__ = ["MixtureNetwork"]
 

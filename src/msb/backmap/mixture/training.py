@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from msb.backmap.mixture.context import gather
-from msb.backmap.mixture.layout import Layout, Vocabulary
+from msb.backmap.mixture.layout import Layout
 from msb.backmap.mixture.network import MixtureNetwork
 from msb.backmap.mixture.settings import MixtureSettings
+from msb.backmap.mixture.vocabulary import Vocabulary
 from msb.core.scene import Phase, Scene, Tables
 from msb.data.snapshots import Snapshots
 
