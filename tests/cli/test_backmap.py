@@ -23,7 +23,6 @@ from small_melt import Box, bead_rows, butane, chain, placed, write_box, write_g
 
 MDP = """integrator = steep
 nsteps = 5
-cutoff-scheme = Verlet
 rcoulomb = 1.0
 rvdw = 1.0
 coulombtype = reaction-field
