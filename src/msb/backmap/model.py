@@ -34,10 +34,12 @@ from msb.energy.systems import system_from_xml, system_to_xml
 from msb.errors import BundleError, ConfigError
 from msb.frame_method import Array, FrameMethod, Request
 from msb.io.bundle import Bundle, write_bundle
+from msb.nn.threads import limited_threads
 
 __all__ = ["DeepBackmapper"]
 
 Signs = NDArray[np.int8]
+_ANY = 2**10  # threads
 
 
 @dataclass
@@ -97,15 +99,16 @@ class DeepBackmapper(FrameMethod):
         kelvin = self.temperature if request.temperature is None else request.temperature
         if kelvin > 0 and self.temperature > 0 and hasattr(sampler.placer, "temper"):
             sampler.placer.temper(kelvin / self.temperature)
-        self.last = sampler.run(
-            request.beads,
-            request.boxes,
-            request.seed,
-            request.numbers,
-            request.start,
-            request.only,
-            None if np.isnan(kelvin) else kelvin,
-        )
+        with limited_threads(getattr(sampler.placer, "threads", _ANY)):
+            self.last = sampler.run(
+                request.beads,
+                request.boxes,
+                request.seed,
+                request.numbers,
+                request.start,
+                request.only,
+                None if np.isnan(kelvin) else kelvin,
+            )
         return np.asarray(self.last.positions, dtype=np.float32)
 
     def unfamiliar(self, beads: Array, boxes: Array | None = None) -> NDArray[np.float64] | None:

@@ -135,4 +135,10 @@ def train(
         fingerprint=fingerprint,
         progress=progress,
     )
-    return LabelledNetwork(network.eval(), labels), {f"select_{k}": v for k, v in metrics.items()}
+    return LabelledNetwork(network.eval(), labels), _named(metrics)
+
+
+def _named(metrics: dict[str, float]) -> dict[str, float]:
+    """Figures of the selection set, named as such; when and how long it took."""
+    own = ("seconds", "step")
+    return {k if k in own else f"select_{k}": v for k, v in metrics.items()}

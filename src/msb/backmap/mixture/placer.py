@@ -35,6 +35,8 @@ class MixturePlacer:
         Wanted handedness of each atom, as `Layout.signs_of` measures it; 0 where it is open.
     """
 
+    threads = 1  # of one process: its operations are many and small; frames are shared out among processes
+
     def __init__(self, network: MixtureNetwork, layout: Layout, tables: Tables, hands: Tensor) -> None:
         self.network, self.tables = network.eval(), tables
         self.layout = layout.to(network.out.weight.dtype)
