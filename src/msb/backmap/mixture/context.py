@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -45,6 +45,11 @@ class Context:
     signs: Tensor
     level: Tensor
     phase: int
+
+    def __getitem__(self, rows: slice) -> Context:
+        """Some of the beads."""
+        names = ("kind", "points", "there", "around", "around_type", "signs", "level")
+        return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
 
 def gather(

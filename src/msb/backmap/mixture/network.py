@@ -93,19 +93,20 @@ class MixtureNetwork(nn.Module):
         layout: Layout,
         context: Context,
         points: Tensor,
-        turn: int,
+        turn: Tensor,
         pick: Tensor,
         noise: Tensor,
         roles: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """Draw own atom number `turn` for candidates.
+        """Draw the next own atom for candidates.
 
         Parameters
         ----------
         layout, context
         points : Tensor (B, K, W, 3)
             The context's points with the own atoms before it in place.
-        turn : int
+        turn : Tensor (B,)
+            Which of its atoms each bead gets.
         pick : Tensor (B, K), noise : Tensor (B, K, 3)
         roles : Tensor, optional
             `role(layout.static)`, where it is known already.
@@ -118,7 +119,7 @@ class MixtureNetwork(nn.Module):
         """
         shape = points.shape[:2]
         at = torch.arange(shape[0]).repeat_interleave(shape[1])
-        row = _Rows(layout, context, at, torch.full_like(at, turn), points.flatten(0, 1), roles)
+        row = _Rows(layout, context, at, turn[at], points.flatten(0, 1), roles)
         parameters, bond = self._mixture(row), self._bond(row)
         local = draw(parameters, pick.flatten(), noise.flatten(0, 1), *bond)
         places = row.origin + torch.einsum("rij,ri->rj", row.axes, local)

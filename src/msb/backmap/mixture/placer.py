@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -75,22 +74,35 @@ class MixturePlacer:
     ) -> Candidates:
         """Propose positions; see :class:`msb.backmap.placer.Placer`."""
         atoms = self.tables.placed_in(phase, bead)
-        shape = (len(bead), candidates, atoms.shape[1])
-        positions = torch.zeros(*shape, 3, dtype=scene.positions.dtype)
-        total = torch.zeros(shape[:2], dtype=scene.positions.dtype)
-        for rows, first, last in self._sizes(phase, bead):
-            context = self._context(scene, phase, frame[rows], bead[rows])
-            points = context.points[:, None].repeat(1, candidates, 1, 1)
-            for turn in range(first, last):
-                atom = self.tables.own[bead[rows], turn]
-                pick = draw.uniform(frame[rows], atom, candidates)
-                noise = draw.normals(frame[rows], atom, candidates, 3)
-                found = self.network.place(self.layout, context, points, turn, pick, noise, self._roles)
-                place, density = found
-                points[:, :, turn] = place
-                positions[rows, :, turn - first] = place + scene.beads[frame[rows], bead[rows]][:, None]
-                total[rows] += density
-        return Candidates(atoms, positions, total)
+        counts = (atoms >= 0).sum(1)
+        order = counts.argsort(descending=True, stable=True)  # beads with many atoms first: rows are slices
+        frame, bead, counts = frame[order], bead[order], counts[order]
+        pick = draw.uniform(frame, atoms[order], candidates)
+        noise = draw.normals(frame, atoms[order], candidates, 3)
+        context = self._context(scene, phase, frame, bead)
+        points = context.points[:, None].repeat(1, candidates, 1, 1)
+        first = self.tables.n_heavy[bead] if phase.atoms == "hydrogens" else torch.zeros_like(bead)
+        places = torch.zeros(len(bead), candidates, atoms.shape[1], 3, dtype=scene.positions.dtype)
+        total = torch.zeros(len(bead), candidates, dtype=scene.positions.dtype)
+        every = torch.arange(candidates)
+        for step in range(int(counts.amax()) if len(counts) else 0):
+            n = int((counts > step).sum())
+            turn = first[:n] + step
+            place, density = self.network.place(
+                self.layout,
+                context[:n],
+                points[:n],
+                turn,
+                pick[:n, :, step],
+                noise[:n, :, step],
+                self._roles,
+            )
+            points[torch.arange(n)[:, None], every, turn[:, None]] = place
+            places[:n, :, step] = place
+            total[:n] += density
+        places += scene.beads[frame, bead][:, None, None]
+        back = order.argsort()
+        return Candidates(atoms, places[back], total[back])
 
     @torch.no_grad()
     def log_density(self, scene: Scene, phase: Phase, frame: Tensor, bead: Tensor) -> Tensor:
@@ -114,12 +126,3 @@ class MixturePlacer:
         hands = self.hands.to(scene.positions.dtype).expand(len(scene.positions), -1)
         nearest = (settings.atoms_around, settings.beads_around)
         return gather(self.layout, scene, phase, frame, bead, hands, level, nearest)
-
-    def _sizes(self, phase: Phase, bead: Tensor) -> Iterator[tuple[Tensor, int, int]]:
-        """Rows of beads that have as many atoms to be placed, and their first and last turn."""
-        heavy, own = self.tables.n_heavy[bead], self.tables.n_own[bead]
-        first = heavy if phase.atoms == "hydrogens" else torch.zeros_like(heavy)
-        last = heavy if phase.atoms == "heavy" else own
-        for a, b in torch.unique(torch.stack([first, last], 1), dim=0).tolist():
-            if b > a:
-                yield torch.nonzero((first == a) & (last == b))[:, 0], a, b
