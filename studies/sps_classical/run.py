@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sps_common"))  # s
 from bars import verdicts
 from columns import costs, read_column, rows_of
 from frame_files import N_FRAMES, Task, frames_of, make_frames
-from tables import markdown, told
+from result_tables import markdown, told
 from verdict import Verdict
 
 SETS = ("t568", "t313")

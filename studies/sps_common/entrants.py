@@ -13,7 +13,7 @@ from typing import Any
 
 from columns import Column, Row, costs, read_column, rows_of
 from frame_files import N_FRAMES, SETS, Task, frames_of, make_frames
-from tables import markdown, told
+from result_tables import markdown, told
 from verdict import Verdict
 
 from msb.backmapper import METHODS
