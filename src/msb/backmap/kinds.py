@@ -2,13 +2,13 @@
 
 A kind is a module with three functions; nothing of it is imported before it is asked for.
 
-    restore(settings, description) -> nn.Module
-        An untrained network of the shape that `description()` of a trained one tells.
-    placer(network, settings, mapping, tables, hands) -> Placer
-        For any system of types that the network knows; `hands` (C,) are the wanted signs of its stereocentres
-        in the order of its atoms, 0 where any will do, or None.  Raises MappingError listing unknown types.
-    train(config, data, folder, *, resume, device, progress) -> (nn.Module, dict of str to float)
-        The trained network and its figures.
+``restore(settings, description) -> nn.Module``
+    An untrained network of the shape that `description()` of a trained one tells.
+``placer(network, settings, mapping, tables, hands) -> Placer``
+    For any system of types that the network knows; `hands` (C,) are the wanted signs of its stereocentres
+    in the order of its atoms, 0 where any will do, or None.  Raises MappingError listing unknown types.
+``train(config, data, folder, *, resume, device, progress) -> (nn.Module, dict of str to float)``
+    The trained network and its figures.
 """
 
 from __future__ import annotations
