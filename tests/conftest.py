@@ -43,7 +43,8 @@ def _leaves_no_trace() -> Iterator[None]:
     before = _torch_settings() if torch else None
     yield
     changed = {k for k in environment.keys() | os.environ.keys() if environment.get(k) != os.environ.get(k)}
-    theirs = ("PYTEST_CURRENT_TEST", "DUECREDIT_", "KMP_", "TORCHINDUCTOR_")  # imports: MDAnalysisTests, sklearn
+    # imports of MDAnalysisTests, sklearn and torch set these
+    theirs = ("PYTEST_CURRENT_TEST", "DUECREDIT_", "KMP_", "TORCHINDUCTOR_")
     changed = {k for k in changed if not k.startswith(theirs)}
     assert not changed, f"the test left environment variables changed: {sorted(changed)}"
     assert Path.cwd() == folder, "the test left the working folder changed"
