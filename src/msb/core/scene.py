@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from msb.core.arrays import FloatArray, IntArray
+from msb.core.graph import neighbours_of
 from msb.core.mapping import Mapping
 from msb.core.mapping_template import MappingTemplate
 from msb.core.order import BeadOrder, atom_sequence, bead_ranks
@@ -98,7 +99,9 @@ class Tables:
         molecule = 0
         for block, (template, _) in zip(mapping.blocks, topology.molecules, strict=True):
             key = (template, block.template)
-            piece = pieces.setdefault(key, _Piece.of(template, block.template, order, seed))
+            if key not in pieces:
+                pieces[key] = _Piece.of(template, block.template, order, seed)
+            piece = pieces[key]
             for copy in range(block.count):
                 first_atom = block.first_atom + copy * template.n_atoms
                 first_bead = block.first_bead + copy * block.template.n_beads
@@ -107,6 +110,13 @@ class Tables:
         columns = {name: _stack([part[name] for part in parts]) for name in parts[0]}
         hydrogen = torch.as_tensor(np.asarray(topology.elements) == "H")
         return cls(topology.n_atoms, mapping.n_beads, hydrogen=hydrogen, **columns)
+
+    def placed_slots(self, phase: Phase, bead: Tensor) -> Tensor:
+        """Which of the own atoms of some beads a phase places, bool (B, A), in the columns of `own`."""
+        own = self.own[bead]
+        heavy = torch.arange(own.shape[1]) < self.n_heavy[bead][:, None]
+        wanted = {"heavy": heavy, "all": torch.ones_like(heavy), "hydrogens": ~heavy}[phase.atoms]
+        return (own >= 0) & wanted
 
     def placed_in(self, phase: Phase, bead: Tensor) -> Tensor:
         """Atoms (B, A) that a phase places of some beads, in order, -1 filling up."""
@@ -282,10 +292,7 @@ class _Piece:
         ranks = bead_ranks(mapping, order, seed)
         sequences = atom_sequence(molecule, mapping, ranks)
         light = np.asarray(molecule.elements) == "H"
-        bonded: list[list[int]] = [[] for _ in range(mapping.n_beads)]
-        for i, j in mapping.bead_bonds.tolist():
-            bonded[i].append(j)
-            bonded[j].append(i)
+        bonded = neighbours_of(mapping.n_beads, mapping.bead_bonds)
         near = [sorted(row, key=lambda b: (ranks[b], b)) for row in bonded]
         axis = np.array([row[0] if row else -1 for row in near], dtype=np.int64)
         return cls(

@@ -8,6 +8,7 @@ import numpy as np
 
 from msb.backmap.mixture.vocabulary import Vocabulary
 from msb.core.arrays import FloatArray, IntArray
+from msb.core.graph import neighbours_of
 from msb.core.mapping_template import MappingTemplate
 from msb.core.order import BeadOrder, atom_sequence, bead_ranks
 from msb.core.template import MoleculeTemplate
@@ -62,10 +63,7 @@ class MoleculeRows:
         light = [a for b in turn for a in self.own[b] if self.light[a]]
         self.place = {a: k for k, a in enumerate([*heavy, *light])}
         self.bonds = [[int(b) for b in row] for row in molecule.neighbours]
-        self.beads: list[list[int]] = [[] for _ in range(mapping.n_beads)]
-        for i, j in mapping.bead_bonds.tolist():
-            self.beads[i].append(j)
-            self.beads[j].append(i)
+        self.beads = [[*row] for row in neighbours_of(mapping.n_beads, mapping.bead_bonds)]
         self.matrix = mapping.weights.toarray()
         self.atom_columns = words.atom_columns(molecule.atom_types)
         self.bead_columns = words.bead_columns(mapping.bead_types)

@@ -114,8 +114,7 @@ class MixturePlacer:
         points = context.points.clone()
         width = own.shape[1]
         points[:, :width] = torch.where((own >= 0)[..., None], places, points[:, :width])
-        heavy = torch.arange(width) < self.tables.n_heavy[bead][:, None]
-        rows = (own >= 0) & {"heavy": heavy, "all": torch.ones_like(heavy), "hydrogens": ~heavy}[phase.atoms]
+        rows = self.tables.placed_slots(phase, bead)
         found = self.network.log_density(self.layout, replace(context, points=points), places, rows)
         total = torch.zeros(len(bead), dtype=found.dtype)
         return total.index_add(0, torch.nonzero(rows)[:, 0], found)

@@ -174,10 +174,9 @@ class MixtureTask:
         width = own.shape[1]
         there = (own >= 0)[..., None]
         points[:, :width] = torch.where(there, copies.positions[rows] - origin, points[:, :width])
-        heavy = torch.arange(width) < tables.n_heavy[bead][:, None]
-        wanted = {"heavy": heavy, "all": torch.ones_like(heavy), "hydrogens": ~heavy}[phase.atoms]
-        placed = (own >= 0) & wanted
+        placed = tables.placed_slots(phase, bead)
         if self.network.training and phase.atoms == "all":  # hydrogens are many and easy
+            heavy = torch.arange(width) < tables.n_heavy[bead][:, None]
             placed &= heavy | (torch.rand(own.shape, generator=generator) < _HYDROGEN_SHARE)
         seen = replace(context, points=points)
         return self.network.log_density(part.layout, seen, clean[rows] - origin, placed)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from msb.core.arrays import FloatArray
+from msb.core.graph import neighbours_of
 from msb.core.mapping import Mapping
 from msb.core.mapping_template import MappingTemplate
 from msb.core.scene import Phase, Tables
@@ -156,10 +157,7 @@ def _named(mapping: Mapping, numbers: MappingOf[str, float]) -> FloatArray:
 
 def _kinds(template: MappingTemplate) -> list[tuple[object, ...]]:
     """What each bead looks like within a few bonds."""
-    bonded: list[list[int]] = [[] for _ in range(template.n_beads)]
-    for i, j in template.bead_bonds.tolist():
-        bonded[i].append(j)
-        bonded[j].append(i)
+    bonded = neighbours_of(template.n_beads, template.bead_bonds)
     kinds: list[tuple[object, ...]] = [(name,) for name in template.bead_types]
     for _ in range(_NEIGHBOURHOOD):
         kinds = [
