@@ -92,6 +92,7 @@ def train(
     data: TrainingSet,
     folder: Path,
     *,
+    start: nn.Module | None = None,
     resume: bool = False,
     device: str = "cpu",
     progress: Callable[..., None] | None = None,

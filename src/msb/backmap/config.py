@@ -65,6 +65,11 @@ class BackmapConfig(StrictModel):
     name: str = Field(description="Name of the model.")
     seed: int = Field(default=0, ge=0, description="Of weights, order of samples and noise.")
     data: SnapshotSettings
+    start_from: str = Field(
+        default="",
+        description="Model (folder, or name of a shipped one) whose weights training begins with; only for "
+        "`mixture`. Its network may be narrower.",
+    )
     network: Annotated[VoxelNetworkSettings | MixtureSettings, Field(discriminator="kind")]
     sampling: SamplingSettings = SamplingSettings()
     training: TrainingSettings | AdversarialSettings = TrainingSettings()

@@ -7,8 +7,8 @@ A kind is a module with three functions; nothing of it is imported before it is 
 ``placer(network, settings, mapping, tables, hands) -> Placer``
     For any system of types that the network knows; `hands` (C,) are the wanted signs of its stereocentres
     in the order of its atoms, 0 where any will do, or None.  Raises MappingError listing unknown types.
-``train(config, data, folder, *, resume, device, progress) -> (nn.Module, dict of str to float)``
-    The trained network and its figures.
+``train(config, data, folder, *, start, resume, device, progress) -> (nn.Module, dict of str to float)``
+    The trained network and its figures; `start` is a network of its own to begin with, or None.
 """
 
 from __future__ import annotations
@@ -58,6 +58,7 @@ class Kind(Protocol):
         data: TrainingSet,
         folder: Path,
         *,
+        start: nn.Module | None = None,
         resume: bool = False,
         device: str = "cpu",
         progress: Callable[[Progress], None] | None = None,

@@ -15,6 +15,7 @@ from msb.backmap.kinds import kind_named
 from msb.backmap.knowledge import Knowledge, system_of_molecules
 from msb.backmap.limits import EnergyLimits, EnergyOf
 from msb.backmap.model import DeepBackmapper
+from msb.backmapper import load_model
 from msb.core.bead_environment import BeadEnvironments, Vocabulary
 from msb.core.order import BeadOrder
 from msb.core.scene import Tables
@@ -23,7 +24,7 @@ from msb.data.snapshots import Snapshots
 from msb.data.training_set import TrainingSet, load_training
 from msb.energy.replicate import system_of
 from msb.energy.systems import system_from_xml
-from msb.errors import EnergyError, MsbWarning
+from msb.errors import ConfigError, EnergyError, MsbWarning
 from msb.train.loop import Progress
 
 __all__ = ["model_of", "train"]
@@ -60,7 +61,15 @@ def train(
     """
     data = load_training(config.data, base)
     kind = kind_named(config.network.kind)
-    network, metrics = kind.train(config, data, folder, resume=resume, device=device, progress=progress)
+    network, metrics = kind.train(
+        config,
+        data,
+        folder,
+        start=_start(config.start_from, base),
+        resume=resume,
+        device=device,
+        progress=progress,
+    )
     return model_of(config, data, network.cpu().eval(), metrics)
 
 
@@ -96,6 +105,17 @@ def model_of(
     if data.force_field:
         model.limits = _limits(model, data)
     return model
+
+
+def _start(name: str, base: Path) -> nn.Module | None:
+    """The network of the model that training begins with."""
+    if not name:
+        return None
+    path = base / name
+    model = load_model(path if path.is_dir() else name, "cpu")
+    if not isinstance(model, DeepBackmapper):
+        raise ConfigError(f"start_from: {name} is a model of the method `{model.method}`, not of `backmap`")
+    return model.network
 
 
 def _familiarity(data: TrainingSet) -> Familiarity:

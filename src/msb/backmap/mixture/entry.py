@@ -24,6 +24,7 @@ from msb.core.mapping import Mapping
 from msb.core.scene import Tables
 from msb.data.training_set import TrainingSet
 from msb.errors import ConfigError
+from msb.nn.grow import grow
 from msb.nn.seeding import seeded
 from msb.train.loop import Progress, fit
 from msb.train.settings import TrainingSettings
@@ -88,6 +89,7 @@ def train(
     data: TrainingSet,
     folder: Path,
     *,
+    start: nn.Module | None = None,
     resume: bool = False,
     device: str = "cpu",
     progress: Callable[[Progress], None] | None = None,
@@ -100,6 +102,8 @@ def train(
     data : TrainingSet
     folder : Path
         For checkpoints and the log.
+    start : LabelledNetwork, optional
+        Begin with its weights, where it knows the same types.
     resume : bool
     device : str
         Only the CPU: the batches are small and made there.
@@ -121,6 +125,8 @@ def train(
     for part, source in zip(parts, data.train, strict=True):
         bonds = torch.tensor(np.asarray(source.topology.bonds).reshape(-1, 2))
         network.calibrate(part.layout, bonds, torch.tensor(source.positions[:4]))
+    if start is not None:
+        _begin(network, start)
     labels = measure_labels(
         [(source.topology, part.layout, part.signs) for part, source in zip(parts, data.train, strict=True)]
     )
@@ -136,6 +142,22 @@ def train(
         progress=progress,
     )
     return LabelledNetwork(network.eval(), labels), _named(metrics)
+
+
+def _begin(network: MixtureNetwork, start: nn.Module) -> None:
+    """Take the weights of a trained network for types in the same order."""
+    if not isinstance(start, LabelledNetwork):
+        raise ConfigError("start_from: that model is of another kind of network")
+    known, own = start.network.vocabulary, network.vocabulary
+    if known != own:
+        raise ConfigError(
+            f"start_from: that model knows atoms {', '.join(known.atoms)}, beads {', '.join(known.beads)}; "
+            f"the data have {', '.join(own.atoms)} and {', '.join(own.beads)}"
+        )
+    lengths, rigid = network.lengths.clone(), network.rigid.clone()  # of the data, not of that model
+    grow(network, start.network)
+    network.lengths.copy_(lengths)
+    network.rigid.copy_(rigid)
 
 
 def _named(metrics: dict[str, float]) -> dict[str, float]:

@@ -76,11 +76,14 @@ def train(
     data: TrainingSet,
     folder: Path,
     *,
+    start: nn.Module | None = None,
     resume: bool = False,
     device: str = "cpu",
     progress: Callable[[Progress], None] | None = None,
 ) -> tuple[VoxelNetwork, dict[str, float]]:
     """A trained network and its figures; see :func:`msb.backmap.voxel.training.train_generator`."""
+    if start is not None:
+        raise ConfigError("start_from: a model of kind `voxel` holds no critic, so none can be begun with")
     from msb.backmap.voxel.training import train_generator
 
     network, training = config.network, config.training
