@@ -31,7 +31,13 @@ FLOORS = {
     "cli": 6,
     "__main__": 7,
 }
-SIDEWAYS = {("nn", "core"), ("backmapper", "data"), ("frame_method", "data")}
+SIDEWAYS = {
+    ("nn", "core"),
+    ("backmapper", "data"),
+    ("frame_method", "data"),
+    ("jobs", "assess"),
+    ("report", "assess"),
+}
 
 
 def part(module: str) -> str:
