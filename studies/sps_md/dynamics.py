@@ -17,7 +17,7 @@ from msb.energy.restraints import RestrainedSystem
 from msb.energy.systems import constrain_bonds
 from msb.io.atomic import atomic_path
 
-__all__ = ["Energies", "Run", "carry_on", "read_energies"]
+__all__ = ["Energies", "Run", "begun", "carry_on", "keep", "kept_so_far", "read_energies", "whole"]
 
 STEP, FRICTION, PRESSURE = 0.002, 1.0, 1.0  # ps, 1/ps, bar
 PART = 10  # energies between the files that a killed run goes on from
@@ -108,6 +108,25 @@ def carry_on(run: Run, force_field: Any, threads: int | None = None) -> Energies
     return _energies(rows, failed)
 
 
+def begun(run: Run, force_field: Any, threads: int | None = None) -> tuple[Floats, Floats]:
+    """Positions and velocities (N, 3) that dynamics starts with, nm and nm/ps."""
+    simulation = _Simulation(run, force_field, threads)
+    simulation.begin()
+    return simulation.points()
+
+
+def kept_so_far(run: Run) -> Energies | None:
+    """What is kept of a run that was made by another engine, if it came to its end."""
+    kept, _ = _read(run)
+    return kept if kept.failed or len(kept.times) else None
+
+
+def keep(run: Run, found: Energies) -> Energies:
+    """Write the file of a run that another engine made."""
+    _write(run, found, "")
+    return found
+
+
 def _failure() -> type[Exception]:
     import openmm
 
@@ -158,6 +177,14 @@ class _Simulation:
         """Potential energy, kJ/mol, and volume, nm^3."""
         box = self._context.getState().getPeriodicBoxVectors(asNumpy=True)._value
         return float(snapshot(self._context).energy), float(np.linalg.det(box))
+
+    def points(self) -> tuple[Floats, Floats]:
+        """Positions and velocities, nm and nm/ps."""
+        state = self._context.getState(positions=True, velocities=True)
+        return (
+            np.asarray(state.getPositions(asNumpy=True)._value),
+            np.asarray(state.getVelocities(asNumpy=True)._value),
+        )
 
     def state(self) -> str:
         """Where it is, as text."""

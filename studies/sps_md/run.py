@@ -26,6 +26,7 @@ import numpy as np
 from msb.io.atomic import atomic_write_json, atomic_write_text
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sps_common"))  # studies are no package
+import gromacs_dynamics
 from dynamics import Energies, Run, carry_on, read_energies, whole
 from entrants import Entrant
 from frame_files import SETS
@@ -86,7 +87,10 @@ def make(args: argparse.Namespace, entrant: Entrant, melt: Melt, subsets: Sequen
                 key = entrant.key if start.startswith(entrant.name) else ""
                 path = path_of(args.runs, subset, start, frame)
                 run = Run(path, x, box, SETS[subset], args.ps, SEED + frame, key, args.every)
-                found = carry_on(run, melt.force_field, args.threads)
+                if args.engine == "gromacs":
+                    found = gromacs_dynamics.carry_on(run, melt.force_field, melt.topology, args.threads)
+                else:
+                    found = carry_on(run, melt.force_field, args.threads)
                 said = found.failed or f"{found.potential[-1]:.0f} kJ/mol at {found.times[-1]:g} ps"
                 print(f"[{perf_counter() - began:7.0f} s] {subset} {frame} {start}: {said}", flush=True)
 
@@ -215,6 +219,9 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--frames", type=int, nargs="+", default=list(FRAMES))
     parser.add_argument("--ps", type=float, default=PS)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument(
+        "--engine", choices=("openmm", "gromacs"), default="gromacs", help="of the dynamics, not of the start"
+    )
     parser.add_argument("--table", action="store_true", help="run nothing")
     parser.add_argument("--smoke", action="store_true", help="0.1 ps at 568 K, no verdict, no out/")
     args = parser.parse_args(words)

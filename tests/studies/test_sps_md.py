@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -115,3 +116,19 @@ def test_table_of_finished_runs(study: Study, msb_data: Path, tmp_path: Path, ca
     keep(dynamics, run.path_of(tmp_path, "t568", "fragment, polished", 40), 8300, "NaN after 3 ps")
     assert run.main(given) == 1
     assert "NaN after 3 ps" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(shutil.which("gmx") is None, reason="the program gmx is not installed")
+def test_gromacs_goes_on_from_the_same_start(study: Study, msb_data: Path, tmp_path: Path) -> None:
+    run, dynamics = study("sps_md", "run"), study("sps_md", "dynamics")
+    words = ["--data", msb_data / "sps", "--runs", tmp_path, "--smoke", "--any-backmapper", "linear"]
+    assert run.main([str(word) for word in (*words, "--threads", 1)]) == 0
+    path = run.path_of(tmp_path, "t568", "md", 40)
+    found = dynamics.read_energies(path)
+    np.testing.assert_allclose(found.times, np.arange(6) * 0.02, atol=1e-6)
+    assert not found.failed
+    assert found.volume[0] == pytest.approx(66.96, abs=0.3)  # the frame's own box
+    assert (
+        "NaN before dynamics"
+        in dynamics.read_energies(run.path_of(tmp_path, "t568", "linear, raw", 40)).failed
+    )
