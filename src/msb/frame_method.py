@@ -75,6 +75,9 @@ class FrameMethod:
         Of the data, K; NaN where nobody said.
     settings : dict
         The configuration, as plain values.
+    last_deviation : float array (F,) or None
+        RMS distance of the beads of the atoms last placed from those asked for, before anything moved the
+        atoms onto them, nm.
     """
 
     method: ClassVar[str] = "frame"
@@ -86,6 +89,7 @@ class FrameMethod:
     hashes: dict[str, str] = field(default_factory=dict)
     force_field: dict[str, str] = field(default_factory=dict)
     lag: float | None = None
+    last_deviation: NDArray[np.float64] | None = field(default=None, init=False, repr=False, compare=False)
 
     def place(self, request: Request) -> Array:
         """Atoms (F, N, 3) of frames, nm."""
@@ -209,8 +213,11 @@ class FrameMethod:
             flat = np.asarray(make_whole(flat, cells, self._bead_topology), dtype=np.float32)
         numbers = np.arange(lead[-1]) if frames is None else np.asarray(frames)
         numbers = np.broadcast_to(numbers, lead).astype(np.int64).ravel()
+        self.last_deviation = None
         if only is None:
             atoms = self.place(Request(flat, cells, seed, numbers, temperature=temperature))
+            if self.last_deviation is None:
+                self.last_deviation = self._deviation(atoms, flat)
             return atoms.reshape(*lead, -1, 3)
         if start is None:
             raise TrajectoryError("`only` needs `start`: the positions of the atoms that are kept")
@@ -220,6 +227,30 @@ class FrameMethod:
         atoms = self.place(Request(flat, cells, seed, numbers, kept, chosen, temperature))
         mixed: Array = np.where(chosen[:, None], atoms, kept).astype(np.float32)
         return mixed.reshape(*lead, -1, 3)
+
+    def onto_beads(self, positions: Array, beads: Array) -> Array:
+        """Move atoms by as little as puts them on their beads, and keep how far off the beads were.
+
+        Parameters
+        ----------
+        positions : float32 array (F, N, 3)
+            nm.
+        beads : float32 array (F, M, 3)
+            nm.
+
+        Returns
+        -------
+        float32 array (F, N, 3)
+            nm.
+        """
+        self.last_deviation = self._deviation(positions, beads)
+        projected: Array = self.mapping.project(positions, beads).positions
+        return projected
+
+    def _deviation(self, positions: Array, beads: Array) -> NDArray[np.float64]:
+        """RMS distance (F,) of the beads of atoms from those asked for, nm."""
+        away = np.asarray(self.mapping.beads(positions), dtype=np.float64) - beads
+        return np.asarray(np.sqrt(np.square(away).sum(-1).mean(-1)))
 
     @property
     def _bead_topology(self) -> Topology:

@@ -12,10 +12,10 @@ import pytest
 
 from msb.cli.backmap import POLISHES as SAID_POLISHES
 from msb.cli.backmap import RELAXATIONS
+from msb.core import pool
 from msb.energy.protocols import POLISHES, PROTOCOLS
 from msb.errors import MsbError, MsbWarning, TrajectoryError
 from msb.io import Frames, open_trajectory, open_writer
-from msb.jobs.backmap import frame_pool
 from msb.jobs.backmap.frame_maker import FrameMaker
 from msb.jobs.backmap.frame_task import FrameTask
 from msb.jobs.backmap.run import BackmapOptions, backmap
@@ -165,11 +165,11 @@ def test_what_was_found_before_a_kill_is_known_after_it(melt: Melt, tmp_path: Pa
 
 
 def test_a_mistake_in_a_worker_is_a_sentence(ready: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frame_pool, "_MAKER", ready.maker)
-    answer = frame_pool._make(FrameTask(0, np.zeros((3, 3), np.float32), None, 0))
+    monkeypatch.setattr(pool, "_MAKER", ready.maker)
+    answer = pool._make(FrameTask(0, np.zeros((3, 3), np.float32), None, 0))
     assert answer[0] is None
     with pytest.raises(MsbError, match="beads"):
-        frame_pool._taken(pickle.loads(pickle.dumps(answer)))
+        pool._taken(pickle.loads(pickle.dumps(answer)))
 
 
 def test_no_temperature_no_polish(melt: Melt) -> None:

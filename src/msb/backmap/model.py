@@ -109,6 +109,7 @@ class DeepBackmapper(FrameMethod):
                 request.only,
                 None if np.isnan(kelvin) else kelvin,
             )
+        self.last_deviation = np.sqrt(np.square(self.last.deviation, dtype=np.float64).mean(-1))
         return np.asarray(self.last.positions, dtype=np.float32)
 
     def unfamiliar(self, beads: Array, boxes: Array | None = None) -> NDArray[np.float64] | None:

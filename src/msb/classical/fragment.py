@@ -48,8 +48,7 @@ class FragmentBackmapper(FrameMethod):
         """Atoms (F, N, 3) of frames, on their beads; see :class:`msb.frame_method.FrameMethod`."""
         chooser = self._made()
         placed = np.stack([chooser.frame(request[f : f + 1]) for f in range(len(request.beads))])
-        moved: Array = self.mapping.project(placed, request.beads).positions
-        return moved
+        return self.onto_beads(placed, request.beads)
 
     def learn(self, source: Snapshots) -> None:
         """Cut the snapshots' molecules into units."""

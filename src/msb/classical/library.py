@@ -106,9 +106,7 @@ class LibraryBackmapper(FrameMethod):
             part = beads[:, block.first_bead : block.first_bead + m * block.count]
             atoms = shelf.place(part.reshape(-1, m, 3))
             placed.append(atoms.reshape(len(beads), -1, 3))
-        projected: Tensor = self.mapping.project(torch.cat(placed, 1), beads).positions
-        found: Array = projected.numpy()
-        return found
+        return self.onto_beads(torch.cat(placed, 1).numpy(), request.beads)
 
     def learn(self, source: Snapshots) -> None:
         """Keep the molecules of the snapshots."""

@@ -129,8 +129,7 @@ class LinearBackmapper(FrameMethod):
             flip = np.concatenate([kind.signs, np.ones_like(kind.signs), np.ones_like(kind.signs)], axis=2)
             beads = torch.from_numpy(request.beads[:, kind.beads] * flip)
             found[:, kind.atoms] = cast(Regression, kind.entries).mean.predict(beads).numpy() * flip
-        projected: Array = self.mapping.project(found, request.beads).positions
-        return projected
+        return self.onto_beads(found, request.beads)
 
     def learn(self, source: Snapshots) -> None:
         """Fit the regressions."""

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from msb.core.pool import in_order
 from msb.errors import MsbWarning
 from msb.io.atomic import file_sha256
 from msb.io.frames import Frames
 from msb.io.segments import SegmentedWriter
 from msb.jobs.backmap.examinations import Ledger
 from msb.jobs.backmap.frame_maker import FrameMade, FrameMaker
-from msb.jobs.backmap.frame_pool import frames_made
 from msb.jobs.backmap.frame_task import FrameTask, Placed
 from msb.jobs.backmap.outputs import Told, follow, sample_paths, spare_inputs
 from msb.jobs.backmap.spread_files import Spread, write_spread
@@ -229,7 +229,7 @@ class _Run:
         tasks = (self.task(number) for number in range(first, self.system.n_frames))
         if self.system.n_frames == 1:
             return (self.maker.make(task) for task in tasks)  # alone, it may have all threads
-        return frames_made(self.maker, tasks, self.system.n_frames - first, self.options.workers)
+        return in_order(self.maker, tasks, self.system.n_frames - first, self.options.workers)
 
     def coherent(self, first: int) -> Iterator[FrameMade]:
         """Each frame from the one before."""

@@ -1,4 +1,4 @@
-"""Frames made side by side by worker processes, in order, with the same result for any number of them."""
+"""Things made side by side by worker processes, in order, the same for any number of them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,29 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import get_context
+from typing import Any, Protocol, TypeVar
 
 from msb.errors import MsbError, MsbWarning
-from msb.jobs.backmap.frame_maker import FrameMade, FrameMaker
-from msb.jobs.backmap.frame_task import FrameTask
 
-__all__ = ["cores", "frames_made", "one_thread"]
+__all__ = ["Maker", "cores", "in_order", "one_thread"]
 
-_AHEAD = 2  # frames that a worker may be ahead of the one that is waited for
-_PROBES = 2  # frames made before it is decided whether workers are worth their start
+Task = TypeVar("Task", contravariant=True)
+Made = TypeVar("Made", covariant=True)
+
+_AHEAD = 2  # things that a worker may be ahead of the one that is waited for
+_PROBES = 2  # things made before it is decided whether workers are worth their start
 _WORTHWHILE = 20.0  # s
 _THREADS = "OPENMM_CPU_THREADS"
 
-_Answer = tuple[FrameMade | None, str, tuple[str, ...]]
+_Answer = tuple[Any, str, tuple[str, ...]]
+
+
+class Maker(Protocol[Task, Made]):
+    """Makes a thing of each task, the same whatever it made before; it can be pickled."""
+
+    def make(self, task: Task) -> Made:
+        """Make one."""
+        ...
 
 
 def cores() -> int:
@@ -32,24 +42,24 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def frames_made(
-    maker: FrameMaker, tasks: Iterable[FrameTask], n_tasks: int, workers: int | None = None
-) -> Iterator[FrameMade]:
-    """Make frames and give them out in the order of their tasks.
+def in_order(
+    maker: Maker[Task, Made], tasks: Iterable[Task], n_tasks: int, workers: int | None = None
+) -> Iterator[Made]:
+    """Make things and give them out in the order of their tasks.
 
     Parameters
     ----------
-    maker : FrameMaker
-    tasks : iterable of FrameTask
+    maker : Maker
+    tasks : iterable
         Taken as workers become free.
     n_tasks : int
     workers : int, optional
-        Processes, each on one thread; 1 makes the frames here. By default one a core, where what is left
-        after two frames takes longer than starting them.
+        Processes, each on one thread; 1 makes everything here. By default one a core, where what is left
+        after two takes longer than starting them.
 
     Yields
     ------
-    FrameMade
+    Made
 
     Raises
     ------
@@ -73,10 +83,10 @@ def frames_made(
                 made = maker.make(task)
             yield made
         return
-    yield from _side_by_side(maker, todo, min(workers, n_tasks))
+    yield from _side_by_side(maker, todo, max(1, min(workers, n_tasks)))
 
 
-def _side_by_side(maker: FrameMaker, tasks: Iterator[FrameTask], workers: int) -> Iterator[FrameMade]:
+def _side_by_side(maker: Maker[Task, Made], tasks: Iterator[Task], workers: int) -> Iterator[Made]:
     context = get_context("spawn")
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(maker,))
     waiting: deque[Future[_Answer]] = deque()
@@ -114,11 +124,11 @@ def one_thread() -> Iterator[None]:
             os.environ[_THREADS] = before
 
 
-_MAKER: FrameMaker | None = None
+_MAKER: Maker[Any, Any] | None = None
 
 
-def _begin(maker: FrameMaker) -> None:
-    """Take what frames are made with; runs once in each worker."""
+def _begin(maker: Maker[Any, Any]) -> None:
+    """Take what makes things; runs once in each worker."""
     import torch
 
     global _MAKER
@@ -127,8 +137,8 @@ def _begin(maker: FrameMaker) -> None:
     _MAKER = maker
 
 
-def _make(task: FrameTask) -> _Answer:
-    """Make a frame in a worker; mistakes of the input come back as sentences, with the warnings."""
+def _make(task: Any) -> _Answer:
+    """Make a thing in a worker; mistakes of the input come back as sentences, with the warnings."""
     if _MAKER is None:
         raise RuntimeError("the worker was not begun")
     with warnings.catch_warnings(record=True) as said:
@@ -141,7 +151,7 @@ def _make(task: FrameTask) -> _Answer:
     return made, error, tuple(texts)
 
 
-def _taken(answer: _Answer) -> FrameMade:
+def _taken(answer: _Answer) -> Any:
     made, error, said = answer
     for text in said:
         warnings.warn(text, MsbWarning, stacklevel=3)
