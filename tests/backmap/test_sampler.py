@@ -222,3 +222,27 @@ def test_a_bead_that_shares_an_atom_is_met_by_its_own_atoms() -> None:
     assert made.deviation.max() < 1e-6
     with pytest.raises(ConfigError, match="as they were drawn"):
         replace(options, select="boltzmann")
+
+
+class Counting(Exact):
+    """Remembers how many candidates each kind of pass asked for."""
+
+    def __init__(self, reach: float) -> None:
+        super().__init__(reach)
+        self.asked: dict[str, set[int]] = {}
+
+    def place(self, scene, phase, frame, bead, draw, candidates):
+        self.asked.setdefault(phase.atoms, set()).add(candidates)
+        return super().place(scene, phase, frame, bead, draw, candidates)
+
+
+def test_hydrogens_may_get_fewer_candidates(grown) -> None:
+    _, mapping, positions, boxes = grown
+    placer = Counting(REACH)
+    options = SamplerOptions(sweeps=1, candidates=3, hydrogen_candidates=2)
+    Sampler(placer, Tables.of(mapping), mapping, None, options).run(mapping.beads(positions), boxes)
+    assert placer.asked.pop("hydrogens", {2}) == {2}
+    assert placer.asked
+    assert all(found == {3} for found in placer.asked.values())
+    assert SamplerOptions(candidates=3).candidates_in(Phase(True, "hydrogens", 1)) == 3
+    assert SamplerOptions(candidates=1, hydrogen_candidates=4).candidates_in(Phase(True, "hydrogens", 1)) == 1

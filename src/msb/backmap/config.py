@@ -24,6 +24,9 @@ class SamplingSettings(StrictModel):
 
     sweeps: int = Field(default=2, ge=0, description="Gibbs sweeps after the forward pass.")
     candidates: int = Field(default=1, ge=1, description="Whole beads that a choice is made among.")
+    hydrogen_candidates: int = Field(
+        default=0, ge=0, description="At most so many where only hydrogens are placed; 0: as many."
+    )
     select: Choice = Field(
         default="random",
         description="The choice: as the network draws (`random`, unbiased), the lowest energy (`min`), or "
@@ -48,6 +51,7 @@ class SamplingSettings(StrictModel):
         return SamplerOptions(
             sweeps=self.sweeps,
             candidates=self.candidates,
+            hydrogen_candidates=self.hydrogen_candidates,
             select=self.select,
             forward_order=self.forward_order,
             sweep_order=self.sweep_order,

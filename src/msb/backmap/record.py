@@ -51,6 +51,8 @@ class SamplerOptions:
     project_candidates : bool
         Whether every candidate is moved onto its bead before energies are compared, where all atoms of the
         bead are there; not with `boltzmann`, whose densities are those of what was drawn.
+    hydrogen_candidates : int
+        At most so many where only hydrogens are placed; 0: as many.
     dtype : torch.dtype
         Of positions.
     """
@@ -66,18 +68,25 @@ class SamplerOptions:
     project: bool = True
     settle: bool = True
     project_candidates: bool = False
+    hydrogen_candidates: int = 0
     dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
-        if min(self.sweeps, self.redraws) < 0 or min(self.candidates, self.max_batch, self.max_atoms) < 1:
+        least = min(self.sweeps, self.redraws, self.hydrogen_candidates)
+        if least < 0 or min(self.candidates, self.max_batch, self.max_atoms) < 1:
             raise ConfigError(
                 "sampling needs at least one candidate, one row a batch and one atom in memory, and no "
-                f"negative number of sweeps or redraws: {self}"
+                f"negative number of sweeps, redraws or hydrogens' candidates: {self}"
             )
         if self.project_candidates and self.select == "boltzmann":
             raise ConfigError(
                 "the choice `boltzmann` weighs candidates as they were drawn: leave out `project_candidates`"
             )
+
+    def candidates_in(self, phase: Phase) -> int:
+        """Candidates for each bead in a pass."""
+        most = self.hydrogen_candidates if phase.atoms == "hydrogens" else 0
+        return min(self.candidates, most) if most else self.candidates
 
 
 @dataclass(frozen=True, eq=False)

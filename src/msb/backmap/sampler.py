@@ -165,7 +165,7 @@ class Sampler:
     ) -> None:
         """All passes."""
         known: dict[tuple[str, bytes], Schedule] = {}
-        rows, stages = max(1, self.options.max_batch // self.options.candidates), []
+        stages = []
         for phase in phases:
             if self._settles(phase, scene):
                 visitor.tally.timed("project", self._settle, scene, beads, visitor.chosen)
@@ -175,6 +175,7 @@ class Sampler:
             if key not in known:
                 known[key] = visitor.tally.timed("schedule", Schedule.of, scene, how, numbers, seed, active)
             draw = Draw(seed, numbers, phase.number, dtype=self.options.dtype)
+            rows = max(1, self.options.max_batch // self.options.candidates_in(phase))
             for frame, bead in known[key].pieces(rows):
                 placed, positions = visitor.visit(scene, phase, frame, bead, draw)
                 if visitor.chosen is not None:

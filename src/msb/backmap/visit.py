@@ -140,7 +140,7 @@ class Visitor:
         The density of a bead of which only some atoms move is unknown; it counts as constant, so that lower
         energies are preferred: this is what a repair wants.
         """
-        k = self.options.candidates
+        k = self.options.candidates_in(phase)
         proposed: Candidates = self.tally.timed(
             "network", self.placer.place, scene, phase, frame, bead, draw, k
         )
