@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -92,6 +91,6 @@ def test_the_references_own_atoms_come_back_in_the_beads_image(controls: ModuleT
     assert exact.onto(mapping.topology, mapping) is exact
     with pytest.raises(TrajectoryError, match="frame 6"):
         exact.backmap(beads[:1], frames=np.array([6]))
-    with pytest.raises(TrajectoryError, match="reference.s system only"):
-        other = mapping_of(3)
+    other = mapping_of(3)
+    with pytest.raises(TrajectoryError, match="system only"):
         exact.onto(other.topology, other)
