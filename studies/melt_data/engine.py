@@ -146,7 +146,11 @@ def run_stage(
 def _call(command: list[str], folder: Path) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"} | {"GMX_MAXBACKUP": "-1"}
     done = subprocess.run(
-        ["nice", "-n", str(NICE), *command], cwd=folder, env=environment, capture_output=True, text=True
+        ["nice", "-n", str(max(0, NICE - os.nice(0))), *command],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     if done.returncode:
         raise MsbError(f"{' '.join(command[:2])} failed in {folder}:\n{done.stderr[-2000:]}")

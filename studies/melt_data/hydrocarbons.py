@@ -13,7 +13,7 @@ import numpy as np
 
 from msb.core.template import Interaction, MoleculeTemplate
 
-__all__ = ["CUTOFF", "DIELECTRIC", "atom_types_text", "cumene", "octane"]
+__all__ = ["CUTOFF", "DIELECTRIC", "atom_types_text", "cumene", "molecule", "octane"]
 
 CUTOFF, DIELECTRIC = 1.0, 2.0
 FUDGE = 0.5  # of interactions over three bonds
@@ -64,7 +64,7 @@ def octane() -> MoleculeTemplate:
     bonds = [(carbons[k], carbons[k + 1]) for k in range(7)]
     bonds += [(0, 1), *((max(c for c in carbons if c < h), h) for h in range(2, 26) if types[h] == "HC")]
     charges = {c: -0.18 if c in (carbons[0], carbons[-1]) else -0.12 for c in carbons}
-    return _molecule("OCT", types, bonds, charges)
+    return molecule("OCT", types, bonds, charges)
 
 
 def cumene() -> MoleculeTemplate:
@@ -75,7 +75,7 @@ def cumene() -> MoleculeTemplate:
     bonds = [(ring[k], ring[(k + 1) % 6]) for k in range(6)]
     bonds += [(0, 1), (2, 3), (4, 5), (7, 8), (9, 10), (6, 11), (11, 12), (11, 13), (11, 17)]
     bonds += [(13, h) for h in (14, 15, 16)] + [(17, h) for h in (18, 19, 20)]
-    return _molecule("CUM", types, bonds, {11: 0.055, 13: -0.18, 17: -0.18})
+    return molecule("CUM", types, bonds, {11: 0.055, 13: -0.18, 17: -0.18})
 
 
 def atom_types_text() -> str:
@@ -88,10 +88,10 @@ def atom_types_text() -> str:
     return "\n".join([*lines, ""])
 
 
-def _molecule(
+def molecule(
     name: str, types: Sequence[str], bonds: Sequence[tuple[int, int]], charges: dict[int, float]
 ) -> MoleculeTemplate:
-    """Return the template with all that follows from bonds and types."""
+    """Return the template with all that follows from bonds, types and the charges that are not usual."""
     bonds = sorted((min(pair), max(pair)) for pair in bonds)
     bare = MoleculeTemplate.from_atoms(
         name,
