@@ -182,7 +182,7 @@ def compare(
     drawn = draw_weights(sets[1].n_blocks, replicates, generator)
     again = drawn if paired else draw_weights(sets[0].n_blocks, replicates, generator)
     fewest = min(blocked.n_blocks for blocked in sets)
-    ends = (np.nan, np.nan)
+    ends = np.full(2, np.nan)
     if fewest >= LEAST_FRAMES:
         changes = again @ found.of_test + drawn @ found.of_reference
         ends = np.percentile(cloud(found.excess, changes, fewest), [2.5, 97.5])
@@ -277,8 +277,8 @@ def check_sets(
     """
     if reference.n_blocks < 2:
         raise TrajectoryError(
-            f"the reference has {reference.n_frames} frame: its two halves tell what finite samples score, so "
-            "give at least 2 frames, better 20"
+            f"the reference has {reference.n_frames} frame: its two halves tell what finite samples score, "
+            "so give at least 2 frames, better 20"
         )
     for name, test in tests.items():
         if test.blocks.shape[1] != reference.blocks.shape[1]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -55,8 +56,7 @@ class Ranking:
     @property
     def overlapping(self) -> tuple[tuple[str, str], ...]:
         """Neighbours in the order whose intervals meet."""
-        pairs = zip(self.order, self.order[1:], strict=False)
-        return tuple((a, b) for a, b in pairs if self.excess[a].high >= self.excess[b].low)
+        return tuple((a, b) for a, b in pairwise(self.order) if self.excess[a].high >= self.excess[b].low)
 
     def sentence(self) -> str:
         """Say the order, how sure it is, and what would make it surer."""
@@ -150,8 +150,8 @@ def _check_frames(models: Mapping[str, BlockedCounts], reference: BlockedCounts)
     if few:
         told = ", ".join(f"{name} has {number}" for name, number in few.items())
         raise TrajectoryError(
-            f"too few frames to rank ({told}): {LEAST_FRAMES} of every set give a first interval, which tells "
-            "how many would part the models; 20 are usual"
+            f"too few frames to rank ({told}): {LEAST_FRAMES} of every set give a first interval, which "
+            "tells how many would part the models; 20 are usual"
         )
 
 
@@ -161,8 +161,8 @@ def _ranked(
     frames: Mapping[str, int],
     level: float,
 ) -> Ranking:
-    order = tuple(sorted(scores, key=lambda name: scores[name][0] - scores[name][1]))
-    cloud = np.stack([clouds[name] for name in order])  # (n, R)
+    order = tuple(sorted(scores, key=lambda name: scores[name].excess))
+    drawn = np.stack([clouds[name] for name in order])  # (n, R)
     tail = 50.0 * (1.0 - level)
     low, high = np.percentile(drawn, [tail, 100.0 - tail], axis=1)
     excess = {
@@ -170,18 +170,18 @@ def _ranked(
         for i, (name, own) in enumerate((name, scores[name]) for name in order)
     }
     difference = drawn[None] - drawn[:, None]  # of j over i
-    pairwise = (difference > 0).mean(-1) + 0.5 * (difference == 0).mean(-1)
+    nearer = (difference > 0).mean(-1) + 0.5 * (difference == 0).mean(-1)
     right = float((np.diff(drawn, axis=0) > 0).all(0).mean())
     separated = bool((high[:-1] < low[1:]).all())
     ordered = {name: frames[name] for name in order}
     needed = None if separated else _frames_needed([excess[name] for name in order], list(ordered.values()))
-    return Ranking(order, excess, right, np.asarray(pairwise), separated, ordered, needed)
+    return Ranking(order, excess, right, np.asarray(nearer), separated, ordered, needed)
 
 
 def _frames_needed(excess: Sequence[Excess], frames: Sequence[int]) -> int | None:
     """Frames at which the widest overlap ends: half-widths shrink with the root of the number of frames."""
     most = 0.0
-    for i, (near, far) in enumerate(zip(excess, excess[1:], strict=False)):
+    for i, (near, far) in enumerate(pairwise(excess)):
         if near.high < far.low:
             continue
         gap = far.excess - near.excess
