@@ -27,8 +27,8 @@ class Extreme:
 
     Attributes
     ----------
-    set, column : str
-        Of which set it is.
+    name, column : str
+        Of the set.
     frame, sample : int
         Number of the frame in its trajectory, and which sample of it.
     bead, molecule : int
@@ -36,15 +36,15 @@ class Extreme:
     bead_type : str
     force : float
         Magnitude, kJ/mol/nm; infinite where it is not a number.
-    partner, partner_molecule : int
-        The nearest bead of another molecule, and that molecule; -1 where there is none.
+    partner, partner_molecule : int or None
+        The nearest bead of another molecule, and that molecule; None where there is none.
     partner_type : str
         Empty where there is none.
-    distance : float
-        To it, nm; NaN where there is none.
+    distance : float or None
+        To it, nm.
     """
 
-    set: str
+    name: str
     column: str
     frame: int
     sample: int
@@ -52,19 +52,19 @@ class Extreme:
     molecule: int
     bead_type: str
     force: float
-    partner: int = -1
-    partner_molecule: int = -1
+    partner: int | None = None
+    partner_molecule: int | None = None
     partner_type: str = ""
-    distance: float = float("nan")
+    distance: float | None = None
 
     def sentence(self) -> str:
         """Say which bead it is, and what is near."""
         size = f"{self.force:.4g} kJ/mol/nm" if np.isfinite(self.force) else "not a finite number"
         start = (
-            f"{self.set} ({self.column}), frame {self.frame}: the force on bead {self.bead + 1} "
+            f"{self.name} ({self.column}), frame {self.frame}: the force on bead {self.bead + 1} "
             f"({self.bead_type}, molecule {self.molecule + 1}) is {size}"
         )
-        if self.partner < 0:
+        if self.partner is None or self.partner_molecule is None:
             return f"{start}."
         return (
             f"{start}; bead {self.partner + 1} ({self.partner_type}, molecule {self.partner_molecule + 1}) "
@@ -96,13 +96,13 @@ def largest_forces(result: SetResult, number: int = 10) -> tuple[Extreme, ...]:
     size = np.asarray(result.magnitudes, dtype=np.float64)
     size[~np.isfinite(size)] = np.inf
     order = np.argsort(-size, axis=None, kind="stable")
-    found: dict[tuple[int, int, int], Extreme] = {}
+    found: dict[tuple[int, frozenset[int | None]], Extreme] = {}
     for row, bead in zip(*np.unravel_index(order, size.shape), strict=True):
         if len(found) >= number:
             break
         extreme = _extreme(result, int(row), int(bead), float(size[row, bead]))
-        first, second = sorted((extreme.molecule, extreme.partner_molecule))
-        found.setdefault((int(row), first, second), extreme)
+        molecules = frozenset((extreme.molecule, extreme.partner_molecule))
+        found.setdefault((int(row), molecules), extreme)
     return tuple(found.values())
 
 
@@ -165,6 +165,7 @@ class MoleculePair:
         Their atoms in the system.
     positions : float32 array (n, 3)
         nm, the bead at the origin.
+    bead_topology : Topology
     beads : int array (m,)
         Their beads in the system.
     bead_positions : float32 array (m, 3)
@@ -174,6 +175,7 @@ class MoleculePair:
     topology: Topology
     atoms: IntArray
     positions: NDArray[np.float32]
+    bead_topology: Topology
     beads: IntArray
     bead_positions: NDArray[np.float32]
 
@@ -203,12 +205,13 @@ def two_molecules(
     bead_topology = mapping.bead_topology()
     every = [np.asarray(values, dtype=np.float64) for values in (positions, beads)]
     cell = None if box is None else np.asarray(box, dtype=np.float64)
-    numbers = [extreme.molecule, extreme.partner_molecule][: 1 + (extreme.partner >= 0)]
-    anchors = (extreme.bead, extreme.partner)
     origin = every[1][extreme.bead]
-    templates, rows, places = [], [], []
-    for number, anchor in zip(numbers, anchors, strict=False):
-        (own, atoms, x), (_, chain, y) = (
+    templates, chains, rows, places = [], [], [], []
+    for anchor in (extreme.bead, extreme.partner):
+        if anchor is None:
+            continue
+        number = int(bead_topology.molecule_index[anchor])
+        (own, atoms, x), (beads_of, chain, y) = (
             _whole(topology, number, values, cell)
             for topology, values in zip((mapping.topology, bead_topology), every, strict=True)
         )
@@ -217,11 +220,12 @@ def two_molecules(
         away = (x.mean(0) - y.mean(0))[None]
         x += _nearest_images(away, cell)[0] - away[0]
         templates.append((own, 1))
+        chains.append((beads_of, 1))
         rows.append((atoms, chain))
         places.append((x - origin, y - origin))
     atoms, chain = (np.concatenate(parts) for parts in zip(*rows, strict=True))
     near, above = (np.concatenate(parts).astype(np.float32) for parts in zip(*places, strict=True))
-    return MoleculePair(Topology(tuple(templates)), atoms, near, chain, above)
+    return MoleculePair(Topology(tuple(templates)), atoms, near, Topology(tuple(chains)), chain, above)
 
 
 def _whole(
