@@ -27,8 +27,8 @@ class Extreme:
 
     Attributes
     ----------
-    name, column : str
-        Of the set.
+    set, column : str
+        Of which set it is.
     frame, sample : int
         Number of the frame in its trajectory, and which sample of it.
     bead, molecule : int
@@ -36,15 +36,15 @@ class Extreme:
     bead_type : str
     force : float
         Magnitude, kJ/mol/nm; infinite where it is not a number.
-    partner, partner_molecule : int or None
-        The nearest bead of another molecule, and that molecule; None where there is none.
+    partner, partner_molecule : int
+        The nearest bead of another molecule, and that molecule; -1 where there is none.
     partner_type : str
         Empty where there is none.
-    distance : float or None
-        To it, nm.
+    distance : float
+        To it, nm; NaN where there is none.
     """
 
-    name: str
+    set: str
     column: str
     frame: int
     sample: int
@@ -52,19 +52,19 @@ class Extreme:
     molecule: int
     bead_type: str
     force: float
-    partner: int | None = None
-    partner_molecule: int | None = None
+    partner: int = -1
+    partner_molecule: int = -1
     partner_type: str = ""
-    distance: float | None = None
+    distance: float = float("nan")
 
     def sentence(self) -> str:
         """Say which bead it is, and what is near."""
         size = f"{self.force:.4g} kJ/mol/nm" if np.isfinite(self.force) else "not a finite number"
         start = (
-            f"{self.name} ({self.column}), frame {self.frame}: the force on bead {self.bead + 1} "
+            f"{self.set} ({self.column}), frame {self.frame}: the force on bead {self.bead + 1} "
             f"({self.bead_type}, molecule {self.molecule + 1}) is {size}"
         )
-        if self.partner is None or self.partner_molecule is None:
+        if self.partner < 0:
             return f"{start}."
         return (
             f"{start}; bead {self.partner + 1} ({self.partner_type}, molecule {self.partner_molecule + 1}) "
@@ -96,7 +96,7 @@ def largest_forces(result: SetResult, number: int = 10) -> tuple[Extreme, ...]:
     size = np.asarray(result.magnitudes, dtype=np.float64)
     size[~np.isfinite(size)] = np.inf
     order = np.argsort(-size, axis=None, kind="stable")
-    found: dict[tuple[int, frozenset[int | None]], Extreme] = {}
+    found: dict[tuple[int, frozenset[int]], Extreme] = {}
     for row, bead in zip(*np.unravel_index(order, size.shape), strict=True):
         if len(found) >= number:
             break
@@ -208,7 +208,7 @@ def two_molecules(
     origin = every[1][extreme.bead]
     templates, chains, rows, places = [], [], [], []
     for anchor in (extreme.bead, extreme.partner):
-        if anchor is None:
+        if anchor < 0:
             continue
         number = int(bead_topology.molecule_index[anchor])
         (own, atoms, x), (beads_of, chain, y) = (
