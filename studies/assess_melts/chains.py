@@ -1,7 +1,8 @@
-"""The published coarse-grained melt of long polystyrene chains, under the names that our mapping has."""
+"""Published beads under the names that our mappings have, the long chains of polystyrene among them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from msb.io.trajectory import open_trajectory
 from msb.io.writers import open_writer
 from msb.jobs.backmap.chains import chain_of
 
-__all__ = ["CG_TEMPERATURE", "long_chains", "renamed"]
+__all__ = ["CG_TEMPERATURE", "chain_lengths", "joined", "long_chains"]
 
 CG_TEMPERATURE = 496.0  # K
 
@@ -49,42 +50,53 @@ def long_chains(top: Path, mapping: Path, n_beads: int, count: int) -> Mapping:
     return Mapping({longer.name: beads}, Topology(((longer, count),)))
 
 
-def renamed(files: list[Path], top: Path, mapping: Path, folder: Path) -> tuple[Path, Path, Mapping]:
+def joined(files: Sequence[Path], beads: Topology, folder: Path, name: str) -> tuple[Path, Path]:
     """Write structures of beads as one trajectory with our names; the order of the beads is the same.
 
     Parameters
     ----------
-    files : list of Path
-        Structures of one box of chains; a residue is a chain.
-    top, mapping : Path
-        See :func:`long_chains`.
-    folder : Path
-        Gets ``fritz.gro`` and ``fritz.xtc``.
+    files : sequence of Path
+        Structures of one system, in the order of their numbers.
+    beads : Topology
+        Whose names they get.
+    folder, name : Path, str
+        Gets ``name.gro`` and ``name.xtc``.
 
     Returns
     -------
-    structure, trajectory, Mapping
+    structure, trajectory
 
     Raises
     ------
     MsbError
-        If there are no files, or their chains differ in length.
+        If there are no files, or they hold another number of beads.
     """
+    structure, trajectory = folder / f"{name}.gro", folder / f"{name}.xtc"
     if not files:
         raise MsbError("there are no coarse-grained structures: set MSB_DATA to the published data")
-    opened = [open_trajectory(file) for file in files]
-    _, sizes = np.unique(opened[0].resids, return_counts=True)
-    if len(set(sizes.tolist())) != 1 or len({source.n_atoms for source in opened}) != 1:
-        raise MsbError(f"the chains of {files[0].parent} are not all of one length")
-    long = long_chains(top, mapping, int(sizes[0]), len(sizes))
-    beads = long.bead_topology()
     folder.mkdir(parents=True, exist_ok=True)
-    structure, trajectory = folder / "fritz.gro", folder / "fritz.xtc"
     with open_writer(trajectory, beads) as writer:
-        for number, source in enumerate(opened):
+        for number, file in enumerate(sorted(files, key=lambda path: int(path.stem))):
+            source = open_trajectory(file)
+            if source.n_atoms != beads.n_atoms:
+                raise MsbError(f"{file} holds {source.n_atoms} beads, not {beads.n_atoms}")
             frame = source.read(0, 1)
             if number == 0:
                 with open_writer(structure, beads) as first:
                     first.write(frame)
             writer.write(Frames(frame.positions, frame.boxes, np.array([float(number)]), number))
-    return structure, trajectory, long
+    return structure, trajectory
+
+
+def chain_lengths(file: Path) -> tuple[int, int]:
+    """Beads of a chain and chains of a structure whose residues are chains.
+
+    Raises
+    ------
+    MsbError
+        If they differ in length.
+    """
+    _, sizes = np.unique(open_trajectory(file).resids, return_counts=True)
+    if len(set(sizes.tolist())) != 1:
+        raise MsbError(f"the chains of {file} are not all of one length")
+    return int(sizes[0]), len(sizes)

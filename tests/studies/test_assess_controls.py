@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -94,3 +96,32 @@ def test_the_references_own_atoms_come_back_in_the_beads_image(controls: ModuleT
     other = mapping_of(3)
     with pytest.raises(TrajectoryError, match="system only"):
         exact.onto(other.topology, other)
+
+
+def test_bars_want_a_rise_in_every_column(study: Callable[[str, str], ModuleType]) -> None:
+    run = study("assess_controls", "run")
+
+    def row(name: str, column: str, excess: float) -> object:
+        score = {"js": excess, "floor": 0.0, "excess": excess, "low": excess, "high": excess}
+        return run.Row(name, "generalisation", column, 2, None, {"pooled": score}, 0.0, 1.0, 1.0, 0, {})
+
+    rows = [row(name, "raw", k) for k, name in enumerate("abc")] + [row(n, "polished", 1.0) for n in "abc"]
+    raw, polished = run.judge(rows, "exact", "abc")
+    assert raw.passed
+    assert not polished.passed
+    assert raw.found == "0.0000 < 1.0000 < 2.0000"
+
+
+def test_smoke_run_has_every_row_and_names_the_pair(
+    study: Callable[[str, str], ModuleType], tmp_path: Path
+) -> None:
+    run = study("assess_controls", "run")
+    told = ["--smoke", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+    assert run.main(told) == 0
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    rows = {row["name"]: row for row in found["rows"]["exact"]}
+    assert list(rows) == ["reference", "in-distribution", "noise_0.01", "noise_0.04", "pushed"]
+    assert rows["in-distribution"]["scores"]["pooled"]["js"] == pytest.approx(
+        rows["in-distribution"]["scores"]["pooled"]["floor"], abs=1e-9
+    )
+    assert all(verdict["passed"] for verdict in found["verdicts"]), found["verdicts"]

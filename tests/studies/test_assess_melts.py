@@ -15,6 +15,7 @@ from msb.core.box import make_whole
 from msb.core.mapping import Mapping
 from msb.core.topology import Topology
 from msb.data.samples import sample
+from msb.errors import MsbError
 from msb.io.mapping_files import read_mapping
 from msb.io.topology_files import read_gromacs
 from msb.io.trajectory import open_trajectory
@@ -99,10 +100,14 @@ def test_long_chains_get_our_names(study: Study, tmp_path: Path) -> None:
         (tmp_path / f"{number + 1}.gro").write_text("\n".join([*lines, "3.0 3.0 3.0", ""]))
     files = [tmp_path / "1.gro", tmp_path / "2.gro"]
     given = sample("polystyrene.top"), sample("polystyrene_mapping.yaml")
-    structure, trajectory, mapping = chains.renamed(files, *given, tmp_path / "made")
+    assert chains.chain_lengths(files[0]) == (24, 2)
+    mapping = chains.long_chains(*given, 24, 2)
+    structure, trajectory = chains.joined(files[::-1], mapping.bead_topology(), tmp_path / "made", "long")
     assert (mapping.n_beads, mapping.topology.n_molecules) == (48, 2)
     assert mapping.topology.n_atoms == 2 * (12 * 16 + 2)
     made = open_trajectory(structure, trajectory)
     assert [str(name) for name in made.names[:4]] == ["B1", "S1", "B2", "S2"]
     assert set(map(str, made.resnames)) == {"PS1"}
     np.testing.assert_allclose(made.read(0, 2).positions, x.round(3), atol=2e-5)
+    with pytest.raises(MsbError, match="48 beads, not 24"):
+        chains.joined(files, chains.long_chains(*given, 24, 1).bead_topology(), tmp_path, "short")
