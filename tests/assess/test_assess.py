@@ -14,10 +14,11 @@ from melt_case import CELL, Case, make_case
 from msb.assess import Assessment, AssessOptions, CGSet, assess, in_memory
 from msb.assess.forces import BeadForces
 from msb.assess.frame_work import Assessor, Work
-from msb.energy.protocols import Finish
+from msb.energy.protocols import Finish, Stage
 from msb.errors import ConfigError, MsbError, TrajectoryError
 from small_melt import wrapped
 
+MINIMISED = Finish((Stage("all", 25),))
 FAST = AssessOptions(workers=1, replicates=50, radial=0.6)
 
 
@@ -31,7 +32,7 @@ def found(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Assessment:
     """One with everything: two models, own forces of one, polish, two samples."""
     good = case.model("good", 0.0)
     good = replace(good, forces=lambda number: np.zeros((case.mapping.n_beads, 3), dtype=np.float32))
-    options = replace(FAST, polish=True, finish=Finish("em"), samples=2)
+    options = replace(FAST, polish=True, finish=MINIMISED, samples=2)
     folder = tmp_path_factory.mktemp("work") / "frames"
     models = [good, case.model("noisy", 0.03)]
     return assess(case.reference(), models, case.backmapper, options, folder=folder)
@@ -117,8 +118,11 @@ def test_a_run_that_was_killed_goes_on_and_grows(case: Case, tmp_path: Path) -> 
     models = [case.model("noisy", 0.03)]
     whole = assess(case.reference(), models, None, FAST, folder=tmp_path / "whole")
 
+    made: list[int] = []
+
     def stop(done: int, total: int) -> None:
-        if done == 3:
+        made.append(done)
+        if sum(made) == 3:
             raise Killed
 
     with pytest.raises(Killed):
@@ -132,7 +136,7 @@ def test_a_run_that_was_killed_goes_on_and_grows(case: Case, tmp_path: Path) -> 
         resume=True,
         progress=lambda *two: counted.append(two),
     )
-    assert counted == [(k, 5) for k in range(1, 6)]
+    assert counted == [(1, 5)] * 5
     for one, other in zip(whole.results, again.results, strict=True):
         assert np.array_equal(one.bead_forces, other.bead_forces)
     counted.clear()
@@ -143,7 +147,7 @@ def test_a_run_that_was_killed_goes_on_and_grows(case: Case, tmp_path: Path) -> 
         resume=True,
         progress=lambda *two: counted.append(two),
     )
-    assert counted[-1] == (2, 2)
+    assert counted == [(1, 2)] * 2
     assert grown.reference.n_frames == 5
     with pytest.raises(ConfigError, match="set noisy"):
         assess(
@@ -156,7 +160,7 @@ def test_workers_get_all_they_need(case: Case, tmp_path: Path) -> None:
     from msb.assess.plan import Plan
     from msb.assess.store import Key, Store
 
-    options = replace(FAST, polish=True, finish=Finish("em"))
+    options = replace(FAST, polish=True, finish=MINIMISED)
     plan = Plan(case.reference(), [], case.backmapper, options)
     kept = []
     for name in ("here", "there"):
@@ -197,6 +201,17 @@ def test_too_few_frames_to_rank_are_scored_all_the_same(case: Case) -> None:
     assert any("too few frames to rank" in note for note in found.notes)
     with pytest.raises(TrajectoryError, match="two halves"):
         case.reference(1)
+
+
+def test_other_conditions_are_said_and_not_ranked_without_force(case: Case) -> None:
+    reference = replace(case.reference(), temperature=300.0)
+    model = replace(case.model("warm", 0.0), temperature=400.0)
+    found = assess(reference, [model], None, FAST)
+    assert not found.ranking
+    assert found.differences == {"warm": ("warm is at 400 K, the reference at 300 K",)}
+    assert any("not ranked" in note and "--force" in note for note in found.notes)
+    forced = assess(reference, [model], None, replace(FAST, force=True))
+    assert forced.ranking["raw"].order == ("warm",)
 
 
 def test_names_must_differ(case: Case) -> None:

@@ -12,6 +12,7 @@ from msb.analysis.comparison import EnsembleComparison
 from msb.analysis.divergence import Excess
 from msb.analysis.structure import RadialDistribution
 from msb.assess.divergences import ForceBins
+from msb.assess.extremes import Extreme
 from msb.assess.matching import ForceMatching
 from msb.assess.ranking import Ranking
 from msb.assess.record import SetResult
@@ -19,7 +20,7 @@ from msb.assess.rounding import RoundingFloor
 from msb.assess.scores import Place, Scores
 from msb.assess.sets import Frame
 from msb.assess.store import Key, Store
-from msb.core.topology import Topology
+from msb.core.mapping import Mapping as SystemMapping
 from msb.errors import ConfigError
 
 __all__ = ["Assessment"]
@@ -52,8 +53,14 @@ class Assessment:
         How forces were made; see `BeadForces.describe`.
     notes : tuple of str
         What a reader of the numbers must know.
-    topologies : dict of str to Topology
-        Atoms of each set.
+    mappings : dict of str to Mapping
+        Of each set; their topologies are the sets' atoms.
+    extremes : tuple of Extreme
+        The largest forces on beads of all CG models, the largest first.
+    differences : dict of str to tuple of str
+        In what the conditions of each CG model differ from the reference's, as sentences.
+    store : Store or None
+        Results of frames.
     """
 
     results: tuple[SetResult, ...]
@@ -65,7 +72,9 @@ class Assessment:
     rounding: RoundingFloor | None
     forces: Mapping[str, Any]
     notes: tuple[str, ...]
-    topologies: Mapping[str, Topology]
+    mappings: Mapping[str, SystemMapping]
+    extremes: tuple[Extreme, ...]
+    differences: Mapping[str, tuple[str, ...]]
     store: Store | None = None
     _held: Any = field(default=None, repr=False)
 
@@ -130,6 +139,8 @@ class Assessment:
             "cg_level": [compared.summary() for compared in self.cg_level],
             "rounding": None if self.rounding is None else self.rounding.to_dict(),
             "forces": dict(self.forces),
+            "extremes": [extreme.to_dict() for extreme in self.extremes],
+            "differences": {name: list(said) for name, said in self.differences.items()},
             "notes": list(self.notes),
         }
         plain: dict[str, Any] = _plain(found)

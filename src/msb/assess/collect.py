@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ from msb.analysis.structure import RadialDistribution
 from msb.assess.assessment import Assessment
 from msb.assess.bench import Bench
 from msb.assess.cg_level import BeadFrames, compare_beads
+from msb.assess.conditions import Conditions, same_conditions
+from msb.assess.extremes import largest_forces, worst_of
 from msb.assess.matching import ForceMatching, chi_squared
 from msb.assess.plan import Plan
 from msb.assess.ranking import Ranking
@@ -54,7 +57,8 @@ def concluded(plan: Plan, store: Store, held: Any = None) -> Assessment:
                 radial[results[-1].name, column] = _radial(plan.jobs[job].bench, list(kept.values()))
             notes += _frame_notes(results[-1], kept)
     scores = scored(results[0], results[1:], plan.options)
-    ranking, why_not = ranked(scores, results, plan.options)
+    differences = _differences(plan, results)
+    ranking, why_not = _order(plan, scores, results, differences)
     rounding = _rounding(plan)
     if rounding is not None:
         notes += _said_of_rounding(rounding, scores, ranking)
@@ -68,7 +72,12 @@ def concluded(plan: Plan, store: Store, held: Any = None) -> Assessment:
         rounding,
         plan.forces.describe(),
         tuple(dict.fromkeys([*notes, *why_not])),
-        {job.name: job.bench.mapping.topology for job in plan.jobs},
+        {job.name: job.bench.mapping for job in plan.jobs},
+        worst_of(
+            (largest_forces(own, plan.options.worst) for own in results if own.kind == "generalisation"),
+            plan.options.worst,
+        ),
+        differences,
         store,
         held,
     )
@@ -137,6 +146,37 @@ def _matching(plan: Plan, results: Sequence[SetResult]) -> dict[Place, ForceMatc
                 atoms = result.bead_forces.reshape(-1, *theirs.shape)
                 found[job.name, str(result.column)] = chi_squared(theirs, atoms)
     return found
+
+
+def _differences(plan: Plan, results: Sequence[SetResult]) -> dict[str, tuple[str, ...]]:
+    """In what the conditions of each model differ from the reference's."""
+    known = {}
+    for job, own in zip(plan.jobs, plan.sets, strict=True):
+        boxes = next(result.boxes for result in results if result.name == job.name)
+        kelvin = plan.options.temperature if own.temperature is None else own.temperature
+        known[job.name] = Conditions.of(job.name, job.bench.mapping, boxes, kelvin)
+    reference = replace(known[plan.jobs[0].name], name="the reference")
+    return {
+        job.name: tuple(same_conditions(reference, known[job.name]))
+        for job in plan.jobs
+        if job.kind == "generalisation"
+    }
+
+
+def _order(
+    plan: Plan, scores: Scores, results: Sequence[SetResult], differences: Mapping[str, Sequence[str]]
+) -> tuple[dict[str, Ranking], list[str]]:
+    """The ranking, unless conditions differ, and what there is to say about that."""
+    said = [sentence for sentences in differences.values() for sentence in sentences]
+    if not said:
+        return ranked(scores, results, plan.options)
+    if not plan.options.force:
+        reason = "; ".join(said)
+        return {}, [
+            f"not ranked, since like is not compared with like: {reason} (--force ranks all the same)"
+        ]
+    found, why_not = ranked(scores, results, plan.options)
+    return found, [*said, *why_not]
 
 
 def _said_before(plan: Plan) -> list[str]:

@@ -51,7 +51,7 @@ def assess(
     identity : mapping, optional
         What the results depend on beside all this, JSON-able: hashes of files, the model's name.
     progress : callable, optional
-        Told how many frames are done, of how many.
+        Told how many frames were done since the last call, and how many there are to do in all.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def assess(
     store.begin(plan.depends_on(identity or {}), resume)
     steps = plan.missing(store)
     assessor = Assessor(plan.jobs, store, chosen.seed, chosen.keep_positions)
-    for done, _ in enumerate(in_order(assessor, plan.work(steps), len(steps), chosen.workers), 1):
+    for _ in in_order(assessor, plan.work(steps), len(steps), chosen.workers):
         if progress is not None:
-            progress(done, len(steps))
+            progress(1, len(steps))
     return concluded(plan, store, held)
