@@ -28,6 +28,7 @@ COMMANDS = {
     "check": "msb.cli.check",
     "compare": "msb.cli.compare",
     "arena": "msb.cli.arena",
+    "assess-cg": "msb.cli.assess_cg",
     "msm": "msb.cli.msm",
     "tica": "msb.cli.tica",
     "rdf": "msb.cli.rdf",

@@ -71,6 +71,10 @@ class AssessRequest:
         What computes these.
     force : bool
         Rank what was simulated under other conditions.
+    title : str
+        Of the page.
+    options : dict
+        The method's own.
     """
 
     structure: str | Path
@@ -95,6 +99,7 @@ class AssessRequest:
     engine: Literal["openmm", "torch"] = "openmm"
     force: bool = False
     device: str = "cpu"
+    title: str = ""
     options: dict[str, Any] = field(default_factory=dict)
 
 
