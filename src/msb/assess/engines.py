@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from msb.energy.contexts import make_context, place_box, snapshot
 from msb.energy.systems import system_from_xml, system_to_xml
 
-__all__ = ["AtomForces", "OpenmmForces", "TorchForces"]
+__all__ = ["AtomForces", "OpenmmForces", "PortableSystem", "TorchForces"]
 
 Floats = NDArray[np.float64]
 
@@ -23,6 +23,26 @@ class AtomForces(Protocol):
         ...
 
 
+class PortableSystem:
+    """An OpenMM System that can be copied to other processes.
+
+    Parameters
+    ----------
+    system : openmm.System
+    """
+
+    def __init__(self, system: Any) -> None:
+        self.system = system
+
+    def __getstate__(self) -> str:
+        """The System as text."""
+        return system_to_xml(self.system)
+
+    def __setstate__(self, state: str) -> None:
+        """Undo `__getstate__`."""
+        self.system = system_from_xml(state)
+
+
 class OpenmmForces:
     """Forces of OpenMM on one of its platforms.
 
@@ -30,14 +50,14 @@ class OpenmmForces:
 
     Parameters
     ----------
-    system : openmm.System
+    system : PortableSystem
     platform : str
         "CPU" calculates in single precision, "Reference" in double.
     threads : int, optional
         Of the CPU platform; default: ``$OPENMM_CPU_THREADS``, else all cores.
     """
 
-    def __init__(self, system: Any, platform: str, threads: int | None = None) -> None:
+    def __init__(self, system: PortableSystem, platform: str, threads: int | None = None) -> None:
         self._system, self.platform, self._threads = system, platform, threads
         self._context: Any = None
 
@@ -50,18 +70,13 @@ class OpenmmForces:
             OpenMM refuses the system or the frame: its box is too small for the cutoff, for instance.
         """
         if self._context is None:
-            self._context = make_context(self._system, None, box, self.platform, self._threads)
+            self._context = make_context(self._system.system, None, box, self.platform, self._threads)
         place_box(self._context, box)
         return np.asarray(snapshot(self._context, positions).forces, dtype=np.float64)
 
     def __getstate__(self) -> dict[str, Any]:
         """Everything but the context."""
-        return {"xml": system_to_xml(self._system), "platform": self.platform, "threads": self._threads}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Undo `__getstate__`."""
-        self._system = system_from_xml(state["xml"])
-        self.platform, self._threads, self._context = state["platform"], state["threads"], None
+        return {**vars(self), "_context": None}
 
 
 class TorchForces:
@@ -71,7 +86,7 @@ class TorchForces:
 
     Parameters
     ----------
-    system : openmm.System
+    system : PortableSystem
 
     Raises
     ------
@@ -81,11 +96,10 @@ class TorchForces:
 
     platform = "torch"
 
-    def __init__(self, system: Any) -> None:
+    def __init__(self, system: PortableSystem) -> None:
         from msb.energy.system import Energy
 
-        self._system = system
-        self._energy = Energy.from_openmm(system)
+        self._energy = Energy.from_openmm(system.system)
 
     def __call__(self, positions: Floats, box: Floats | None) -> Floats:
         """Forces (N, 3), kJ/mol/nm.
@@ -100,11 +114,3 @@ class TorchForces:
         cell = None if box is None else torch.as_tensor(np.array(box, dtype=np.float64))
         x = torch.as_tensor(np.array(positions, dtype=np.float64))
         return np.asarray(self._energy.forces(x, cell).numpy(), dtype=np.float64)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """The System as text."""
-        return {"xml": system_to_xml(self._system)}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Undo `__getstate__`."""
-        self.__init__(system_from_xml(state["xml"]))  # type: ignore[misc]

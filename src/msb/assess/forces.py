@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from msb.assess.engines import AtomForces, OpenmmForces, TorchForces
+from msb.assess.engines import AtomForces, OpenmmForces, PortableSystem, TorchForces
 from msb.assess.force_maps import ForceMap, consistent_map, optimal_map
 from msb.assess.rigid import constrained_pairs, without_rigid_terms
 from msb.core.mapping import Mapping
@@ -110,7 +110,7 @@ class BeadForces:
         pairs = constrained_pairs(system) if rigid is None else np.asarray(rigid, dtype=np.int64)
         self.rigid: Ints = pairs.reshape(-1, 2)
         self.periodic = bool(system.usesPeriodicBoundaryConditions())
-        bare = without_rigid_terms(system, self.rigid)
+        bare = PortableSystem(without_rigid_terms(system, self.rigid))
         self.precision: float | None = None
         self._exact: AtomForces
         self._quick: AtomForces | None = None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,10 +12,12 @@ from msb.core.mapping import Mapping
 from msb.data.rigid import RigidBonds
 from msb.data.snapshots import Snapshots
 from msb.energy.system import WITHOUT_ENERGY
-from msb.energy.systems import make_bonded_periodic, system_from_xml, system_to_xml
+from msb.energy.systems import make_bonded_periodic
 
 __all__ = ["constrained_pairs", "rigid_bonds_of", "without_rigid_terms"]
 
+_TERMS = ("HarmonicBondForce", "CustomBondForce", "HarmonicAngleForce", "CustomAngleForce")
+_ATOMS = re.compile(r'\bp[123]="(\d+)"')
 Ints = NDArray[np.int64]
 
 
@@ -77,33 +79,35 @@ def without_rigid_terms(system: Any, pairs: Ints) -> Any:
     -------
     openmm.System
     """
+    import openmm
+
     rigid = {(min(i, j), max(i, j)) for i, j in np.asarray(pairs).tolist()}
-    periodic = system.usesPeriodicBoundaryConditions()
-    root = ElementTree.fromstring(system_to_xml(system))
-    for constraints in root.iter("Constraints"):
-        constraints.clear()
-    forces = root.find("Forces")
-    for force in list(() if forces is None else forces):
-        kind = force.get("type", "")
-        if kind in WITHOUT_ENERGY and forces is not None:
-            forces.remove(force)
-        elif kind in ("HarmonicBondForce", "CustomBondForce"):
-            _drop(force.find("Bonds"), rigid)
-        elif kind in ("HarmonicAngleForce", "CustomAngleForce"):
-            _drop(force.find("Angles"), rigid)
-    made = system_from_xml(ElementTree.tostring(root, encoding="unicode"))
-    if periodic:
+    made = openmm.XmlSerializer.clone(system)
+    for k in reversed(range(made.getNumConstraints())):
+        made.removeConstraint(k)
+    for k in reversed(range(made.getNumForces())):
+        kind = type(made.getForce(k)).__name__
+        if kind in WITHOUT_ENERGY:
+            made.removeForce(k)
+        elif kind in _TERMS and rigid:
+            made.addForce(_flexible(made.getForce(k), rigid))
+            made.removeForce(k)
+    if system.usesPeriodicBoundaryConditions():
         make_bonded_periodic(made)
     return made
 
 
-def _drop(terms: ElementTree.Element | None, rigid: set[tuple[int, int]]) -> None:
-    """Take out the terms all of whose atoms are held together by rigid bonds."""
-    for term in list(() if terms is None else terms):
-        atoms = sorted(int(term.get(name, -1)) for name in ("p1", "p2", "p3") if term.get(name) is not None)
+def _flexible(force: Any, rigid: set[tuple[int, int]]) -> Any:
+    """Copy of a force without the terms all of whose atoms are held together by rigid bonds."""
+    from openmm import XmlSerializer
+
+    kept = []
+    for line in XmlSerializer.serialize(force).splitlines():
+        atoms = sorted(int(atom) for atom in _ATOMS.findall(line))
         sides = {(a, b) for k, a in enumerate(atoms) for b in atoms[k + 1 :]}
-        if sides <= rigid and terms is not None:
-            terms.remove(term)
+        if not (sides and sides <= rigid):
+            kept.append(line)
+    return XmlSerializer.deserialize("\n".join(kept))
 
 
 def _unique(pairs: Ints) -> Ints:
