@@ -32,6 +32,11 @@ class SamplingSettings(StrictModel):
         description="The choice: as the network draws (`random`, unbiased), the lowest energy (`min`), or "
         "corrected to the force field (`boltzmann`).",
     )
+    bead_sd: float = Field(
+        default=0.0015,
+        ge=0,
+        description="With `boltzmann`: springs of this width hold beads in the choice, nm; 0: none.",
+    )
     forward_order: VisitingOrder = Field(default="rank", description="Order of beads in the forward pass.")
     sweep_order: VisitingOrder = Field(default="colour", description="Order of beads in a sweep.")
     batch: int = Field(default=1024, ge=1, description="Candidates placed at once; never changes the result.")
@@ -52,6 +57,7 @@ class SamplingSettings(StrictModel):
             sweeps=self.sweeps,
             candidates=self.candidates,
             hydrogen_candidates=self.hydrogen_candidates,
+            bead_sd=self.bead_sd,
             select=self.select,
             forward_order=self.forward_order,
             sweep_order=self.sweep_order,

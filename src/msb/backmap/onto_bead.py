@@ -1,4 +1,4 @@
-"""Candidates moved onto their bead before they are compared."""
+"""How far candidates are off their bead, and how they are moved onto it before they are compared."""
 
 from __future__ import annotations
 
@@ -69,6 +69,21 @@ class OntoBead:
         moving : bool Tensor (B, A)
             Which of their atoms may move.
         """
+        places = self._places(scene, frame, bead, proposed)
+        weight, chosen = self.weights[bead], places.same.to(self.weights.dtype)
+        own = (weight[..., None] * chosen).sum(1)  # (B, A)
+        step = torch.where(moving, (self.share[bead][..., None] * chosen).sum(1), 0.0)
+        gain = (own * step).sum(1)
+        fit = places.known & (torch.where(moving, own, 0.0).sum(1) >= _SHARE) & (gain > 0)
+        scale = torch.where(fit, 1.0 / gain.clamp(min=1e-12), 0.0)[:, None] * step
+        return proposed.positions + scale[:, None, :, None] * places.away[:, :, None]
+
+    def away(self, scene: Scene, frame: Tensor, bead: Tensor, proposed: Candidates) -> Tensor:
+        """Vectors (B, K, 3) by which candidates miss their bead, nm; 0 where not all of it is there."""
+        places = self._places(scene, frame, bead, proposed)
+        return torch.where(places.known[:, None, None], places.away, 0.0)
+
+    def _places(self, scene: Scene, frame: Tensor, bead: Tensor, proposed: Candidates) -> _Places:
         row = self.atoms[bead]
         same = (row[:, :, None] == proposed.atoms[:, None, :]) & (row >= 0)[:, :, None]  # (B, W, A)
         there = row.clamp(min=0)
@@ -77,12 +92,15 @@ class OntoBead:
         weight = self.weights[bead]
         fixed = torch.where((new | (row < 0))[..., None], 0.0, scene.positions[frame[:, None], there])
         rest = (weight[..., None] * fixed).sum(1)
-        chosen = same.to(weight.dtype)
-        own = (weight[..., None] * chosen).sum(1)  # (B, A)
-        step = torch.where(moving, (self.share[bead][..., None] * chosen).sum(1), 0.0)
+        own = (weight[..., None] * same.to(weight.dtype)).sum(1)
         now = rest[:, None] + (own[:, None, :, None] * proposed.positions).sum(2)
-        gain = (own * step).sum(1)
-        fit = known.all(1) & (torch.where(moving, own, 0.0).sum(1) >= _SHARE) & (gain > 0)
-        away = scene.beads[frame, bead][:, None] - now
-        scale = torch.where(fit, 1.0 / gain.clamp(min=1e-12), 0.0)[:, None] * step
-        return proposed.positions + scale[:, None, :, None] * away[:, :, None]
+        return _Places(same, known.all(1), scene.beads[frame, bead][:, None] - now)
+
+
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Which of a bead's atoms are which of a candidate's, whether all are there, and what is missing, nm."""
+
+    same: Tensor
+    known: Tensor
+    away: Tensor

@@ -53,6 +53,9 @@ class SamplerOptions:
         bead are there; not with `boltzmann`, whose densities are those of what was drawn.
     hydrogen_candidates : int
         At most so many where only hydrogens are placed; 0: as many.
+    bead_sd : float
+        With `boltzmann`, nm: beads are held by springs of this width in every direction while candidates are
+        weighed, since the ensemble that is sought has them where they are given; 0: by none.
     dtype : torch.dtype
         Of positions.
     """
@@ -69,14 +72,15 @@ class SamplerOptions:
     settle: bool = True
     project_candidates: bool = False
     hydrogen_candidates: int = 0
+    bead_sd: float = 0.0
     dtype: torch.dtype = torch.float32
 
     def __post_init__(self) -> None:
-        least = min(self.sweeps, self.redraws, self.hydrogen_candidates)
+        least = min(self.sweeps, self.redraws, self.hydrogen_candidates, self.bead_sd)
         if least < 0 or min(self.candidates, self.max_batch, self.max_atoms) < 1:
             raise ConfigError(
                 "sampling needs at least one candidate, one row a batch and one atom in memory, and no "
-                f"negative number of sweeps, redraws or hydrogens' candidates: {self}"
+                f"negative number of sweeps, redraws or hydrogens' candidates, nor width of springs: {self}"
             )
         if self.project_candidates and self.select == "boltzmann":
             raise ConfigError(

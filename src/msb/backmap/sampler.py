@@ -113,7 +113,8 @@ class Sampler:
         size = max(1, self.options.max_atoms // max(1, self.tables.n_atoms))
         tally, begin, parts = Tally(), time.perf_counter(), []
         kT = None if temperature is None else BOLTZMANN * temperature
-        onto = OntoBead.of(self.mapping, self.options.dtype) if self.options.project_candidates else None
+        near = self.options.project_candidates or self.options.bead_sd > 0
+        onto = OntoBead.of(self.mapping, self.options.dtype) if near else None
         visitor = Visitor(self.placer, self.energy, self.options, self.limits or {}, chosen, kT, tally, onto)
         with torch.no_grad():
             for first in range(0, max(len(beads), 1), size):

@@ -40,7 +40,7 @@ class Visitor:
         kJ/mol.
     tally : Tally
     onto : OntoBead or None
-        Moves candidates onto their beads before they are compared.
+        Knows how far candidates are off their beads; moves them there where that is asked for.
     """
 
     placer: Placer
@@ -152,7 +152,7 @@ class Visitor:
             if density is not None:
                 density = torch.where(held.any(1, keepdim=True), 0.0, density)
             proposed = replace(proposed, positions=positions, log_density=density)
-        if self.onto is not None:
+        if self.onto is not None and self.options.project_candidates:
             moving = (proposed.atoms >= 0) & ~self._held(proposed.atoms)
             proposed = replace(proposed, positions=self.onto(scene, frame, bead, proposed, moving))
         return proposed
@@ -185,10 +185,19 @@ class Visitor:
     def _levels(
         self, scene: Scene, phase: Phase, frame: Tensor, bead: Tensor, proposed: Candidates
     ) -> Tensor:
-        """Energies (B, K), kJ/mol."""
+        """Energies (B, K), kJ/mol.
+
+        What `boltzmann` weighs is the whole of them: hydrogens of bonded beads are hidden from the network,
+        which proposes, not from the energy, and beads are held where they are given.
+        """
         if self.energy is None:
             raise ConfigError(f"the choice `{self.options.select}` needs energies; give the force field")
-        levels: Tensor = self.tally.timed("energy", self.energy, scene, phase, frame, bead, proposed)
+        weighs = self.options.select == "boltzmann"
+        seen = replace(phase, hides=False) if weighs else phase
+        levels: Tensor = self.tally.timed("energy", self.energy, scene, seen, frame, bead, proposed)
+        if weighs and self.onto is not None and self.options.bead_sd > 0 and self.kT is not None:
+            away = self.onto.away(scene, frame, bead, proposed).square().sum(-1)
+            levels = levels + self.kT * away / (2 * self.options.bead_sd**2)
         return levels
 
 

@@ -37,11 +37,15 @@ class Phase:
         Which of a bead's atoms are placed.
     number : int
         Key of the noise; no two passes of a run share one.
+    hides : bool
+        Whether a Gibbs pass over heavy atoms does not see the hydrogens of bonded beads, which would hold them
+        where they are.
     """
 
     gibbs: bool
     atoms: Literal["heavy", "hydrogens", "all"]
     number: int
+    hides: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,7 +253,7 @@ class Scene:
         if phase.atoms == "hydrogens":
             return atoms, seen & ~(same & hydrogen)
         seen &= ~same
-        if phase.gibbs:
+        if phase.gibbs and phase.hides:
             beside = (beads[:, :, None] == tables.adjacent[bead][:, None, :]).any(-1) & (beads >= 0)
             seen &= ~(beside[..., None] & hydrogen)
         return atoms, seen
