@@ -16,7 +16,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +94,10 @@ def assessed(written: Written, backmapper: str, args: argparse.Namespace) -> Ass
         polish=not args.no_polish, temperature=TEMPERATURE, workers=args.workers, keep_positions=False
     )
 
-    def told(done: int, total: int) -> None:
-        print(f"{backmapper}: {done} of {total}", flush=True)
+    done = count(1)
+
+    def told(_: int, total: int) -> None:
+        print(f"{backmapper}: {next(done)} of {total}", flush=True)
 
     folder = args.runs / backmapper.replace("/", "_")
     return assess(

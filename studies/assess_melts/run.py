@@ -15,6 +15,7 @@ import argparse
 import os
 import sys
 import warnings
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,7 @@ def told(name: str, found: Assessed) -> list[str]:
     """Markdown of one melt."""
     lines = [f"## {name}", "", *table(rows_of(found.assessment)), ""]
     lines += [f"- {sentence}" for sentence in found.told()]
+    lines += [f"- {who}: {words}" for who, own in found.assessment.differences.items() for words in own]
     lines.append("")
     worst = [f"{p.name}, {p.column}, frame {p.frame}: {p.force:.4g} on {p.bead}" for p in found.pairs[:3]]
     return [*lines, *(f"- largest: {words}" for words in worst), *([""] if worst else [])]
@@ -129,16 +131,18 @@ def main(arguments: list[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", MsbWarning)  # molecules cross the box
             request = CASES[name](args)
+            done = count(1)
             found = run_assessment(
                 request,
                 args.runs / name / f"assessed_{args.model if name == 'polystyrene' else 'fragment'}",
-                lambda done, total, name=name: print(f"{name}: {done} of {total}", flush=True),
+                lambda _, total, name=name, done=done: print(f"{name}: {next(done)} of {total}", flush=True),
                 resume=True,
             )
         lines += told(name, found)
         pairs = [pair.to_dict() for pair in found.pairs]
         rows = [row.to_dict() for row in rows_of(found.assessment)]
-        results[name] = {"rows": rows, "told": found.told(), "worst": pairs}
+        differences = {who: list(words) for who, words in found.assessment.differences.items()}
+        results[name] = {"rows": rows, "told": found.told(), "differences": differences, "worst": pairs}
     text = "\n".join(lines)
     print(text)
     folder = args.out or (None if args.smoke else OUT)
