@@ -25,6 +25,8 @@ def card(model: DeepBackmapper) -> str:
     )
     seconds = model.metrics.get("seconds")
     long = "" if seconds is None else f" It trained for {seconds / 3600:.2f} hours."
+    if config.start_from:
+        long += f" It began with the weights of {config.start_from}."
     return f"""# {config.name}
 
 Backmapping of condensed phases at {config.data.temperature:g} K: {molecules}.{long}
