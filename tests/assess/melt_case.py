@@ -44,9 +44,9 @@ class Case:
         return CGSet(name, self.mapping, np.arange(frames), read, self.backmapper, self.system)
 
 
-def make_case(folder: Path, frames: int = 6) -> Case:
-    """Two chains and two butanes whose atoms quiver."""
-    molecules = [chain(3), chain(3), butane(), butane()]
+def make_case(folder: Path, frames: int = 6, copies: int = 2) -> Case:
+    """Chains and as many butanes whose atoms quiver."""
+    molecules = [chain(3)] * copies + [butane()] * copies
     box = write_box(folder, molecules)
     topology = read_topology(box.top)
     mapping = Mapping(read_mapping(box.mapping, topology), topology)

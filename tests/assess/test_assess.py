@@ -15,7 +15,7 @@ from msb.assess import Assessment, AssessOptions, CGSet, assess, in_memory
 from msb.assess.forces import BeadForces
 from msb.assess.frame_work import Assessor, Work
 from msb.energy.protocols import Finish, Stage
-from msb.errors import ConfigError, MsbError, TrajectoryError
+from msb.errors import ConfigError, MappingError, MsbError, MsbWarning, TrajectoryError
 from small_melt import wrapped
 
 MINIMISED = Finish((Stage("all", 25),))
@@ -212,6 +212,45 @@ def test_other_conditions_are_said_and_not_ranked_without_force(case: Case) -> N
     assert any("not ranked" in note and "--force" in note for note in found.notes)
     forced = assess(reference, [model], None, replace(FAST, force=True))
     assert forced.ranking["raw"].order == ("warm",)
+
+
+def test_molecules_in_other_numbers(case: Case, tmp_path: Path) -> None:
+    """A smaller box of the same molecules: its own force field and backmapper, the reference's bins."""
+    other = make_case(tmp_path, frames=4, copies=1)
+    placer = case.backmapper.onto(other.mapping.topology, other.mapping)
+    model = replace(other.model("small", 0.0), backmapper=placer)
+    found = assess(case.reference(), [model], None, replace(FAST, force=True))
+    assert found.result("small").bead_forces.shape == (4, 8, 3)
+    assert any("kg/m³" in said for said in found.differences["small"])
+    assert set(found.scores["small", "raw"]) == {"B", "V", "pooled"}
+    expected = BeadForces(other.system, other.mapping, platform="Reference")
+    atoms, box = found.positions("small", "raw", 1)
+    np.testing.assert_allclose(
+        *(found.result("small").bead_forces[1], expected(atoms[None], box[None]).bead_forces[0]),
+        rtol=1e-3,
+        atol=0.5,
+    )
+    with pytest.raises(MappingError, match="small has others"):
+        assess(case.reference(), [model], None, replace(FAST, map="optimal"))
+
+
+def test_the_map_of_least_noise(case: Case) -> None:
+    options = replace(FAST, map="optimal", keep_positions=False)
+    with pytest.warns(MsbWarning, match="give more frames"):
+        found = assess(case.reference(6), [], case.backmapper, options)
+    assert found.forces["map"] == "optimal"
+    plain = BeadForces(case.system, case.mapping)(case.positions, case.boxes).bead_forces
+    assert np.square(found.reference.bead_forces).sum() < np.square(plain).sum()
+    with pytest.raises(ConfigError, match="not kept"):
+        found.positions("reference", "raw", 0)
+
+
+def test_a_frame_that_cannot_be_is_named(case: Case) -> None:
+    broken = case.beads.copy()
+    broken[2, 0] = np.nan
+    model = replace(case.model("bad", 0.0), read=in_memory(broken, case.boxes))
+    with pytest.raises(MsbError, match="bad, frame 2: "):
+        assess(case.reference(), [model], None, FAST)
 
 
 def test_names_must_differ(case: Case) -> None:

@@ -80,7 +80,7 @@ def compare_beads(reference: BeadFrames, model: BeadFrames, seed: int = 0) -> En
         for name, term in terms[0].items()
         if name in terms[1]
     ]
-    found += list(_compared_pairs(reference, model, seed))
+    found += _compared_pairs(reference, model, seed)
     notes = [
         f"{', '.join(alone)}: only {own.name} has them"
         for k, own in enumerate(sets)
@@ -121,12 +121,15 @@ def _counts(values: Doubles, edges: Doubles) -> Ints:
 
 
 def _compared_pairs(reference: BeadFrames, model: BeadFrames, seed: int) -> Iterator[Compared]:
+    """Pairs of types that are near each other in both halves of both sets."""
     edges = np.linspace(0.0, _reach(reference, model), _PAIR_BINS + 1)
     counts, scales = zip(*(_pair_counts(own, edges) for own in (reference, model)), strict=True)
     for name in counts[0]:
-        if name not in counts[1] or not (counts[0][name].any() and counts[1][name].any()):
+        if name not in counts[1]:
             continue
         one, other = counts[0][name], counts[1][name]
+        if not all(half.any() for own in (one, other) for half in (own[::2], own[1::2]) if len(half)):
+            continue
         score = compare(other, one, seed=seed)
         l1 = floor = None
         if scales[0] is not None and scales[1] is not None:

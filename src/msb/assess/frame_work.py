@@ -14,6 +14,7 @@ from msb.assess.record import Column, Kind
 from msb.assess.store import Kept, Key, Store
 from msb.backmapper import Backmapper
 from msb.core.box import make_whole
+from msb.errors import MsbError, TrajectoryError
 
 __all__ = ["Assessor", "Job", "Work"]
 
@@ -94,8 +95,19 @@ class Assessor:
         -------
         int
             Number of columns that were added.
+
+        Raises
+        ------
+        MsbError
+            The frame cannot be placed or evaluated; the set and the frame are named.
         """
-        job = self.jobs[task.job]
+        try:
+            return self._made(self.jobs[task.job], task)
+        except MsbError as error:
+            where = f"{self.jobs[task.job].name}, frame {task.number}"
+            raise type(error)(f"{where}: {error}") from error
+
+    def _made(self, job: Job, task: Work) -> int:
         atoms, beads, deviation, spent = self._placed(job, task)
         if "raw" in task.columns:
             self._keep(job, task, "raw", atoms, beads, deviation, spent)
@@ -110,6 +122,8 @@ class Assessor:
     def _placed(self, job: Job, task: Work) -> tuple[Floats, Floats, float, dict[str, float]]:
         """Atoms, whole beads, deviation of the beads before any projection, and what it took."""
         mapping = job.bench.mapping
+        if not np.isfinite(task.positions).all():
+            raise TrajectoryError("a coordinate is not finite; leave the frame out or repair the file")
         if job.backmapper is None:
             atoms = task.positions
             if task.box is not None:

@@ -76,6 +76,12 @@ class Plan:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ConfigError(f"several CG models are called {', '.join(twice)}: give each a name (--name)")
+        other = [model.name for model in models if model.mapping.topology != reference.mapping.topology]
+        if other and options.map == "optimal":
+            raise MappingError(
+                "the noise-optimal map is fitted to the reference's molecules, and "
+                f"{', '.join(other)} has others or in other numbers: use the consistent map"
+            )
         self.reference, self.options = reference, options
         self._benches: dict[str, Bench] = {}
         bench = self._bench(reference)
@@ -138,6 +144,8 @@ class Plan:
         }
         for job, own in zip(self.jobs, self.sets, strict=True):
             known[f"set {job.name}"] = _content(own)
+            if job.backmapper is not None:
+                known[f"backmapper of {job.name}"] = _method(job.backmapper)
             if options.polish and job.backmapper is not None:
                 known[f"polish of {job.name}"] = repr(job.bench.finish)
         if options.map == "optimal":
@@ -169,12 +177,6 @@ class Plan:
     def _forces(self, own: ReferenceSet | CGSet) -> BeadForces:
         options, known = self.options, getattr(self, "forces", None)
         chosen: dict[str, Any] = {"map": options.map, "engine": options.engine, "rigid": own.rigid}
-        same = own.mapping.topology == self.reference.mapping.topology
-        if not same and options.map == "optimal":
-            raise MappingError(
-                "the noise-optimal map is fitted to the reference's molecules, and "
-                f"{getattr(own, 'name', 'a CG model')} has others: use the consistent map"
-            )
         if known is not None:  # all sets in the precision that the reference was found to need
             double = known.platform == "Reference" and known.mapping.n_atoms >= _SMALL
             chosen["platform"] = "Reference" if double else None
@@ -217,9 +219,16 @@ def _system(own: ReferenceSet | CGSet) -> str:
 
 
 def _content(own: ReferenceSet | CGSet) -> str:
-    """Digest of a set's system and first frame."""
-    digest = sha256(_system(own).encode())
-    for array in own.read(int(own.numbers[0])):
+    """Digest of a set's system, temperature and first frame."""
+    digest = sha256(f"{_system(own)} {own.temperature}".encode())
+    for array in (*own.read(int(own.numbers[0])), own.rigid, own.hands):
         if array is not None:
             digest.update(np.ascontiguousarray(array, dtype=np.float32).tobytes())
     return digest.hexdigest()
+
+
+def _method(backmapper: Backmapper) -> str:
+    """Name of a backmapper and digest of its settings; what it learned is the caller's to say."""
+    known = [repr(getattr(backmapper, name, None)) for name in ("settings", "sampling")]
+    digest = sha256("".join(known).encode()).hexdigest()[:16]
+    return f"{backmapper.method} {getattr(backmapper, 'name', '')} {digest}"
