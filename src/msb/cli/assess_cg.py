@@ -166,7 +166,11 @@ def run(args: argparse.Namespace) -> int:
     summary = {**done.summary(), "fail_above": args.fail_above, "crossed": crossed, "page": str(page)}
     atomic_write_json(numbers, summary)
     files = [f"{page}: open it in a browser", f"{numbers}: the numbers"]
-    report(summary, [*done.told(), *(f"{file}: {what}" for file, what in done.files), *files], args.json)
+    report(
+        summary,
+        [*done.told(), *done.notes(), *(f"{file}: {what}" for file, what in done.files), *files],
+        args.json,
+    )
     if worst is not None:
         name, column, value = worst
         say(f"quality: {name}, {column}: excess {value:.4f} is above {args.fail_above:g}")
@@ -260,6 +264,7 @@ def _write_page(path: Path, done: Assessed, args: argparse.Namespace, request: A
         done.assessment,
         done.told(),
         done.facts,
+        notes=done.notes(),
         title=request.title,
         pairs=done.pairs,
         commands=[f"msb {shlex.join(words)}"] if words else [],

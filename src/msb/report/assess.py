@@ -40,6 +40,7 @@ def assess_page(
     told: Sequence[str],
     facts: Mapping[str, str],
     *,
+    notes: Sequence[str] = (),
     title: str = "",
     pairs: Sequence[WorstPair] = (),
     commands: Sequence[str] = (),
@@ -51,9 +52,11 @@ def assess_page(
     ----------
     assessment : Assessment
     told : sequence of str
-        The ranking in words, and what must be known to trust it; the first sentence leads the page.
+        The ranking in words, column by column; the first sentence leads the page.
     facts : mapping of str to str
         Files, force field, backmapper, frames.
+    notes : sequence of str
+        What must be known to trust the ranking.
     title : str
     pairs : sequence of WorstPair
         The configurations with the largest forces, the worst first.
@@ -73,10 +76,14 @@ def assess_page(
     groups += [[section] for section in _radial(assessment)]
     if pairs:
         groups.append([_worst(pairs)])
+    if notes:
+        table = Table(("",), tuple(Row((note,)) for note in notes))
+        groups.insert(1, [Section("What to know", "Said by the way, in full.", table=table)])
     groups.append([Section("How it was measured", _HOW, commands=tuple(commands), facts=dict(facts))])
-    names = " and ".join(_models(assessment))
+    names = _models(assessment)
+    verb = "is" if len(names) == 1 else "are"
     return Page(
-        title=title or f"How good is {names}?",
+        title=title or f"How good {verb} {' and '.join(names) or 'the atoms put back'}?",
         summary=told[0],
         cards=_cards(assessment, fail_above),
         viewer=_viewer(pairs) if pairs else None,

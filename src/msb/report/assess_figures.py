@@ -19,7 +19,7 @@ from msb.report.style import REFERENCE, SOFT, svg, themed
 __all__ = ["force_figure", "radial_figure", "ranking_figure"]
 
 _BINS = 60
-_PANEL = (2.72, 2.1)  # inch
+_WIDTH, _HEIGHT = 11.2, 2.1  # of a figure and of a row of panels, inch
 _RADIAL = 6  # panels
 Floats = NDArray[np.floating]
 
@@ -40,10 +40,10 @@ def force_figure(reference: SetResult, sets: Sequence[SetResult], columns: int =
     types += list(reference.types) if len(reference.types) > 1 else []
     everybody = (reference, *sets)
     edges = _edges(everybody)
-    columns = max(3, min(columns, len(types)))
+    columns = min(columns, len(types))
     rows = -(-len(types) // columns)
     with themed():
-        figure = Figure(figsize=(_PANEL[0] * columns, _PANEL[1] * rows + 0.3), layout="constrained")
+        figure = Figure(figsize=(_WIDTH, _HEIGHT * rows + 0.3), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, bead_type in zip(grid, types, strict=False):
             _draw_forces(axes, bead_type, reference, sets, edges)
@@ -113,7 +113,7 @@ def ranking_figure(excess: Mapping[str, Mapping[str, tuple[float, float, float]]
         What rounding alone would do; drawn as a line where it is not zero.
     """
     with themed():
-        figure = Figure(figsize=(7.2, 0.75 + 0.42 * len(excess)), layout="constrained")
+        figure = Figure(figsize=(_WIDTH, 0.75 + 0.42 * len(excess)), layout="constrained")
         axes = figure.subplots()
         for place, columns in enumerate(excess.values()):
             for k, (column, (low, middle, high)) in enumerate(columns.items()):
@@ -161,7 +161,7 @@ def radial_figure(
     columns = min(3, len(chosen))
     rows = -(-len(chosen) // columns)
     with themed():
-        figure = Figure(figsize=(3.6 * columns, 2.2 * rows + 0.3), layout="constrained")
+        figure = Figure(figsize=(_WIDTH, _HEIGHT * rows + 0.3), layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False).ravel()
         for axes, name in zip(grid, chosen, strict=False):
             ground = reference[name]

@@ -56,14 +56,15 @@ class Assessed:
         return tuple(column for column in COLUMNS if column in there)
 
     def told(self) -> list[str]:
-        """The ranking in words, the last column's first, then what must be known to trust it."""
+        """The ranking in words, the last column's first."""
         ranking = self.assessment.ranking
-        lines = [
-            f"{_named(column)}: {ranking[column].sentence()}" for column in COLUMNS[::-1] if column in ranking
-        ]
-        if not lines:
-            lines = ["The models are not ranked; the notes say why."]
-        return [*lines, *_sentences(self.assessment.notes), *_sentences(self.said)]
+        order = [column for column in COLUMNS[::-1] if column in ranking]
+        lines = [f"{_named(column)}: {ranking[column].sentence()}" for column in order]
+        return lines or ["The models are not ranked; the notes say why."]
+
+    def notes(self) -> list[str]:
+        """What must be known to trust the ranking, as sentences."""
+        return _sentences([*self.assessment.notes, *self.said])
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -89,6 +90,7 @@ class Assessed:
         """Return everything, JSON-able."""
         return {
             "told": self.told(),
+            "said": list(self.said),
             "facts": self.facts,
             "files": [str(path) for path, _ in self.files],
             "worst_configurations": [pair.to_dict() for pair in self.pairs],
