@@ -11,13 +11,25 @@ from numpy.typing import NDArray
 
 from msb.core.topology import Topology
 
-__all__ = ["CUTOFF", "KT", "TYPES", "Mixture", "Potentials", "bead_system", "dynamics", "kind_of"]
+__all__ = [
+    "CUTOFF",
+    "GAP",
+    "KT",
+    "TYPES",
+    "Mixture",
+    "Potentials",
+    "bead_system",
+    "dynamics",
+    "kind_of",
+    "own_forces",
+]
 
 FloatArray = NDArray[np.float64]
 KT = 0.0083144626 * 300.0  # kJ/mol
-CUTOFF, SPACING = 1.1, 0.01  # nm, of the tables between molecules
+CUTOFF, SPACING = 1.0, 0.01  # nm, of the tables between molecules
 TYPES = ("A-A", "A-B", "B-B")
 STEP = 0.008  # ps
+GAP = 0.3  # nm, between tables that are joined
 FRICTION = 5.0  # 1/ps
 WALL, WALL_SHARE = 12.0, 1e-6  # a wide normal that keeps the logarithm finite far from all others
 
@@ -141,13 +153,12 @@ def bead_system(potentials: Potentials, beads: Topology, edge: float) -> Any:
     system.setDefaultPeriodicBoxVectors(*(np.eye(3) * edge).tolist())
     bond = openmm.CustomBondForce(potentials.bond.expression("r"))
     angle = openmm.CustomAngleForce("0" if potentials.angle is None else potentials.angle.expression("theta"))
-    tables = "(1-t1)*(1-t2)*aa(r)+(t1+t2-2*t1*t2)*ab(r)+t1*t2*bb(r)"
-    apart = openmm.CustomNonbondedForce(tables)
+    apart = openmm.CustomNonbondedForce(f"table(r+(t1+t2)*{CUTOFF + GAP})")
     apart.addPerParticleParameter("t")
     apart.setNonbondedMethod(apart.CutoffPeriodic)
     apart.setCutoffDistance(CUTOFF)
-    for name, kind in zip(("aa", "ab", "bb"), TYPES, strict=True):
-        apart.addTabulatedFunction(name, openmm.Continuous1DFunction(potentials.pairs[kind], 0, CUTOFF))
+    table = _one_table(potentials)
+    apart.addTabulatedFunction("table", openmm.Continuous1DFunction(table, 0, SPACING * (len(table) - 1)))
     for kind in beads.atom_types:
         apart.addParticle([float(kind == "B")])
     for first in range(0, beads.n_atoms, 3):
@@ -161,6 +172,20 @@ def bead_system(potentials: Potentials, beads: Topology, edge: float) -> Any:
     for force in (bond, apart) if potentials.angle is None else (bond, angle, apart):
         system.addForce(force)
     return system
+
+
+def _one_table(potentials: Potentials) -> FloatArray:
+    """Return A-A, A-B and B-B one after another, with gaps so wide that the spline through all is each one's.
+
+    One look-up for a pair of beads is three times as quick as one for each kind of pair.
+    """
+    half = round(GAP / SPACING / 2)
+    parts = []
+    for k, kind in enumerate(TYPES):
+        own = np.array(potentials.pairs[kind])
+        following = potentials.pairs[TYPES[k + 1]][0] if k + 1 < len(TYPES) else 0.0
+        parts += [own, np.zeros(half), np.linspace(0, following, half + 1)[1:-1]]
+    return np.concatenate(parts)
 
 
 def dynamics(
@@ -190,3 +215,26 @@ def dynamics(
         integrator.step(every)
         state = context.getState(getPositions=True, enforcePeriodicBox=True)
         yield np.asarray(state.getPositions(asNumpy=True)._value, dtype=np.float64)
+
+
+def own_forces(system: Any, positions: FloatArray) -> NDArray[np.float32]:
+    """Forces of the coarse-grained model itself on its beads.
+
+    Parameters
+    ----------
+    system : openmm.System
+        As `bead_system` makes it.
+    positions : ndarray (M, 3)
+        nm.
+
+    Returns
+    -------
+    float32 array (M, 3)
+        kJ/mol/nm.
+    """
+    import openmm
+
+    platform = openmm.Platform.getPlatformByName("CPU")
+    context = openmm.Context(system, openmm.VerletIntegrator(0.001), platform, {"Threads": "1"})
+    context.setPositions(positions)
+    return np.asarray(context.getState(getForces=True).getForces(asNumpy=True)._value, dtype=np.float32)

@@ -21,7 +21,7 @@ BONDS, ANGLES = 3, 3  # normals
 DAMPING = 0.8  # of an iteration's correction
 SEEN = 0.05  # of g(r): below, the counts say too little
 CORE = 2e4  # kJ/mol/nm^2, curvature inside of what was seen
-SETTLE, FRAMES, EVERY = 500, 40, 75
+SETTLE, FRAMES, EVERY = 400, 30, 60
 
 
 def bonds_and_angles(beads: FloatArray) -> tuple[FloatArray, FloatArray]:

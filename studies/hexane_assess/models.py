@@ -30,8 +30,8 @@ __all__ = ["MODELS", "main", "reference"]
 FloatArray = NDArray[np.float64]
 MODELS = {"bend": "bonds and angle", "nobend": "bonds only"}
 EVERY_PS = 1.0
-ITERATIONS = 6
-SETTLE, FRAMES, EVERY = 1250, 60, 125  # steps of 8 fs: 10 ps, then a frame every ps
+ITERATIONS = 3
+SETTLE, FRAMES, EVERY = 500, 21, 125  # steps of 8 fs: 4 ps, then a frame every ps
 
 
 def reference(folder: Path, segment: float, topology: Topology) -> tuple[FloatArray, FloatArray]:
