@@ -198,7 +198,7 @@ def score(test: BlockedCounts, reference: BlockedCounts, *, splits: int = 32, se
     higher: where the test has fewer values, the first half of the reference in the floor is thinned to as
     many; what remains unequal is scaled, in proportion to 1/n of both samples.
 
-    The change with each block is the derivative in its weight, from
+    The change with each block is the derivative in its weight, sizes taken as they are, from
     :math:`\partial JS / \partial p_i = \tfrac12 \ln (p_i / m_i)`.  Resampled divergences themselves would
     add the noise of resampling to that of the sample, and show thrice the variance where test and reference
     agree.

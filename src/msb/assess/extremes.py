@@ -93,7 +93,7 @@ def largest_forces(result: SetResult, number: int = 10) -> tuple[Extreme, ...]:
     tuple of Extreme
         The largest first; fewer where there are no more pairs of molecules.
     """
-    size = np.asarray(result.magnitudes, dtype=np.float64)
+    size = np.linalg.norm(result.bead_forces.astype(np.float64), axis=-1)
     size[~np.isfinite(size)] = np.inf
     order = np.argsort(-size, axis=None, kind="stable")
     found: dict[tuple[int, frozenset[int]], Extreme] = {}
