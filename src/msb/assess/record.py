@@ -114,7 +114,8 @@ class SetResult:
     @property
     def magnitudes(self) -> Floats:
         """Force on every bead (F, M), kJ/mol/nm."""
-        return np.asarray(np.linalg.norm(self.bead_forces, axis=-1), dtype=np.float32)
+        exact = self.bead_forces.astype(np.float64)  # squares of single precision overflow in clashes
+        return np.asarray(np.linalg.norm(exact, axis=-1), dtype=np.float32)
 
     def beads_of(self, bead_type: str | None) -> NDArray[np.bool_]:
         """Mask (M,) of the beads of a type; all of them for None.
