@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msb.assess.forces import BeadForces
-from msb.assess.rounding import decimals_of, rounding_floor
+from msb.assess.rounding import _divergence, decimals_of, rounding_floor
 from msb.core.bead_groups import BeadGroup
 from msb.core.mapping import Mapping
 from msb.core.mapping_template import MappingTemplate
@@ -80,3 +80,22 @@ def test_coarser_rounding_diverges_more(springs):
     forces, x = springs
     one, two, three = (rounding_floor(forces, x, decimals=d).divergence["all"] for d in (1, 2, 3))
     assert one > two > three >= 0
+
+
+@pytest.mark.parametrize("likeness", [0.0, 0.9, 0.999])
+def test_values_that_only_change_places_do_not_diverge(likeness):
+    rng = np.random.default_rng(0)
+    scores = []
+    for _ in range(20):
+        x, noise = rng.normal(size=(2, 2000))
+        scores.append(_divergence(x, likeness * x + np.sqrt(1 - likeness**2) * noise))
+    assert np.mean(scores) < 0.0015, "two independent sets of as many score 0.0125"
+
+
+def test_values_that_spread_diverge_by_as_much_whatever_their_number():
+    rng = np.random.default_rng(1)
+    few, many = (
+        np.mean([_divergence(x, x + 0.5 * rng.normal(size=n)) for x in rng.normal(size=(10, n))])
+        for n in (4000, 40_000)
+    )
+    assert few == pytest.approx(many, rel=0.1)

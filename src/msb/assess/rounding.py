@@ -31,7 +31,8 @@ class RoundingFloor:
         Root mean square change of the forces on atoms and beads, over the forces themselves.
     divergence : dict of str to float
         Jensen-Shannon divergence, nats, between the distributions of the force magnitudes with and without
-        rounding, by bead type, and over all beads under ``"all"``; on 100 quantiles and an overflow bin.
+        rounding, by bead type, and over all beads under ``"all"``; on 100 quantiles and an overflow bin,
+        less what chance makes of few values.
     exact : bool
         Whether unrounded coordinates were there to round; if not, rounded ones were given another error of
         the same size, which tells what the one they have does.
@@ -133,9 +134,16 @@ def rounding_floor(
 
 
 def _divergence(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
-    """Divergence of two sets of magnitudes on quantiles of the first, with a bin above the largest."""
+    """Divergence of two sets of magnitudes on quantiles of the first, with a bin above the largest.
+
+    Values that merely change places leave counts that differ by chance, with a variance of one for each value
+    that goes into a bin or out of it; what that makes, to second order, is taken off.
+    """
     edges = np.unique(np.quantile(before, np.linspace(0, 1, _QUANTILES + 1)))[1:]
-    counts = [
-        np.bincount(np.searchsorted(edges, v.ravel()), minlength=len(edges) + 1) for v in (before, after)
-    ]
-    return float(js(*counts))
+    bins = [np.searchsorted(edges, values.ravel()) for values in (before, after)]
+    moved = bins[0] != bins[1]
+    counts = [np.bincount(number, minlength=len(edges) + 1) for number in bins]
+    moves = sum(np.bincount(number[moved], minlength=len(edges) + 1) for number in bins)
+    share = np.divide(moves, sum(counts), out=np.zeros(len(edges) + 1), where=sum(counts) > 0)
+    chance = float(share.sum()) / (4 * before.size)
+    return max(float(js(*counts)) - chance, 0.0)
