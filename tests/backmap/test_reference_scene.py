@@ -46,7 +46,9 @@ def wanted(scene, bead, phase):
         own, earlier = owner == bead, bool(turn[owner] < turn[bead])
         if phase.gibbs:
             hidden = (
-                own and hydrogen if phase.atoms == "hydrogens" else own or (hydrogen and owner in adjacent)
+                own and hydrogen
+                if phase.atoms == "hydrogens"
+                else own or (phase.hides and hydrogen and owner in adjacent)
             )
         elif phase.atoms == "heavy":
             hidden = hydrogen or not earlier
@@ -60,7 +62,11 @@ def wanted(scene, bead, phase):
 
 
 @pytest.mark.parametrize("how", ["rank", "molecule", "colour"])
-@pytest.mark.parametrize("phase", [*(s.phase for s in STREAMS), Phase(False, "all", 9)], ids=str)
+@pytest.mark.parametrize(
+    "phase",
+    [*(s.phase for s in STREAMS), Phase(False, "all", 9), Phase(True, "all", 9, hides=False)],
+    ids=str,
+)
 def test_what_each_stream_sees(melt, phase, how):
     scene = make(melt, how)
     beads = torch.arange(scene.tables.n_beads)

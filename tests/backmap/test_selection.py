@@ -18,14 +18,18 @@ KELVIN = 1 / BOLTZMANN  # so that kT = 1 kJ/mol
 MOLECULES, FRAMES = 500, 24
 
 
-def widths(well: Well, select: str, candidates: int, sweeps: int, known: bool = True) -> tuple[float, float]:
+def widths(
+    well: Well, select: str, candidates: int, sweeps: int, known: bool = True, **more: float
+) -> tuple[float, float]:
     """Standard deviation and mean of all coordinates, in units of the exact standard deviation."""
     _, mapping = particles(MOLECULES)
     grid = np.arange(MOLECULES)
     beads = 3.0 * np.stack([grid % 10, grid // 10 % 10, grid // 100], 1) * np.ones((FRAMES, 1, 1))
     if not known:  # naive weighting: as if all candidates were drawn alike
         well.place = lambda *a, own=well.place: _flat(own(*a))  # type: ignore[method-assign]
-    options = SamplerOptions(sweeps, candidates, select, project=False, dtype=torch.float64, max_batch=10**5)
+    options = SamplerOptions(
+        sweeps, candidates, select, project=False, dtype=torch.float64, max_batch=10**5, **more
+    )
     sampler = Sampler(well, Tables.of(mapping), mapping, well.energy, options)
     made = sampler.run(beads, seed=11, temperature=KELVIN)
     away = (made.positions - beads) / well.sd
@@ -118,3 +122,13 @@ def test_what_is_missing_is_said() -> None:
     ):
         with pytest.raises(ConfigError, match=word):
             choose(how, energies, q, kT, torch.ones(1))
+
+
+@pytest.mark.parametrize("spring", [0.05, 0.1, 0.3])
+def test_beads_are_held_while_candidates_are_weighed(spring: float) -> None:
+    """A well and a spring about the same middle: 1/sd^2 of both add up, exactly."""
+    sd, mean = widths(Well(off=0.3), "boltzmann", 12, 6, bead_sd=spring)
+    assert sd == pytest.approx(1 / np.hypot(1.0, Well().sd / spring), rel=0.03)
+    assert mean == pytest.approx(0.0, abs=0.02)
+    free = widths(Well(off=0.3), "random", 12, 1, bead_sd=spring)
+    assert free[0] == pytest.approx(1.0, abs=0.02)
