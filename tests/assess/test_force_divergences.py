@@ -92,9 +92,15 @@ def test_one_split_of_as_many_frames_is_the_excess_of_the_analysis() -> None:
     assert found.floor == pytest.approx(oracle.floor, rel=1e-12)
 
 
-@pytest.mark.parametrize("frames", [(12, 12), (8, 12), (30, 12)])
-def test_influence_is_the_derivative_in_the_weights_of_blocks(frames: tuple[int, int]) -> None:
-    """Of moving weight from one block to the next; the sizes that scale the floor are taken as they are."""
+@pytest.mark.parametrize(("frames", "accuracy"), [((12, 12), 0.02), ((8, 12), 0.15), ((30, 12), 0.15)])
+def test_influence_is_the_derivative_in_the_weights_of_blocks(
+    frames: tuple[int, int], accuracy: float
+) -> None:
+    """Of moving weight from one block to the next.
+
+    Where sets differ in size that changes the scale of the floor too, which no real sample does and the
+    influence leaves out.
+    """
     rng = np.random.default_rng(2)
     test, reference = (BlockedCounts.of(histograms(rng, n)) for n in frames)
     found, step = score(test, reference), 1e-6
@@ -108,7 +114,7 @@ def test_influence_is_the_derivative_in_the_weights_of_blocks(frames: tuple[int,
             again = score(moved, reference) if counts is test else score(test, moved)
             slopes.append((again.excess - found.excess) / step)
         np.testing.assert_allclose(
-            slopes, influence - np.roll(influence, 1), atol=0.05 * np.abs(influence).max()
+            slopes, influence - np.roll(influence, 1), atol=accuracy * np.abs(influence).max()
         )
 
 
