@@ -191,6 +191,17 @@ def test_rigid_bonds_have_no_force_and_those_across_beads_are_named():
     assert system.getNumConstraints() == 3, "the System given stays as it is"
 
 
+def test_the_map_of_least_noise_is_fitted_once_and_travels():
+    system, mapping = two_beads()
+    rng = np.random.default_rng(0)
+    x = 0.15 * np.arange(4)[:, None] * np.array([1.0, 0.2, 0.0]) + rng.normal(0, 0.02, (60, 4, 3))
+    plain = BeadForces(system, mapping)
+    fitted = pickle.loads(pickle.dumps(BeadForces(system, mapping, map="optimal").fit(x)))
+    assert np.square(fitted(x).bead_forces).mean() < np.square(plain(x).bead_forces).mean()
+    np.testing.assert_array_equal(fitted(x[:3]).bead_forces, fitted(x).bead_forces[:3])
+    assert fitted.describe()["map"] == "optimal"
+
+
 def by_name(system: Any) -> dict[str, Any]:
     return {type(force).__name__: force for force in system.getForces()}
 
