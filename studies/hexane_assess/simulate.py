@@ -36,7 +36,7 @@ def parameters_text(system: System, stage: Stage, first: bool, seed: int) -> str
         "constraints = h-bonds",
     ]
     if stage.integrator == "steep":
-        return "\n".join(["integrator = steep", "nsteps = 200", "emtol = 500", *forces, ""])
+        return "\n".join(["integrator = steep", "nsteps = 1000", "emtol = 1000", *forces, ""])
     steps = round(1000 * stage.ps / stage.step)
     lines = [
         f"integrator = {stage.integrator}",
