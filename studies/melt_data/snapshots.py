@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ __all__ = ["collect", "main", "snapshots"]
 
 HERE = Path(__file__).resolve().parent / "out"
 PRECISION = 4  # decimals, nm
+PART = 151  # snapshots in a file: less than 5 MB
 
 
 def snapshots(folder: Path, every: float, segment: float, topology: Topology) -> Iterator[Frames]:
@@ -64,14 +66,23 @@ def snapshots(folder: Path, every: float, segment: float, topology: Topology) ->
 
 
 def collect(system: System, run: Path, output: Path, every: float, skip: float = 0.0) -> int:
-    """Write the snapshots after the first `skip` ps, and the topology; return how many there are."""
+    """Write the snapshots after the first `skip` ps, and the topology; return how many there are.
+
+    Files hold `PART` snapshots each: ``NAME.xtc``, ``NAME_2.xtc`` ..., so that a longer run adds files.
+    """
     output.mkdir(parents=True, exist_ok=True)
-    count, topology = 0, system.topology
-    with open_writer(output / f"{system.name}.xtc", topology, PRECISION) as writer:
-        for frames in snapshots(run, every, system.production.ps, topology):
-            if frames.times[0] > skip:
+    topology = system.topology
+    kept = (f for f in snapshots(run, every, system.production.ps, topology) if f.times[0] > skip)
+    count = number = 0
+    while part := list(islice(kept, PART)):
+        number += 1
+        name = system.name if number == 1 else f"{system.name}_{number}"
+        with open_writer(output / f"{name}.xtc", topology, PRECISION) as writer:
+            for frames in part:
                 writer.write(frames)
-                count += 1
+        count += len(part)
+        if number > 1:
+            (output / f"{name}.pdb").unlink()  # one structure serves all parts
     atomic_write_text(output / f"{system.name}.top", topology_text(system))
     return count
 
@@ -87,7 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     system = SYSTEMS[args.system]
     count = collect(system, args.out / system.name, args.to, args.every, args.skip)
-    print(f"{args.to / system.name}.xtc: {count} snapshots, {args.every:g} ps apart")
+    print(f"{args.to / system.name}*.xtc: {count} snapshots, {args.every:g} ps apart")
     return 0
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,17 @@ AMU_PER_NM3 = 1.66053907e-3  # g/cm^3
 BACKBONE = "dihedral C-C-C-C"
 
 
-def read(structure: Path, trajectory: Path, system: System, skip: int = 0) -> Ensemble:
-    """Return at most 78 frames, spread over the trajectory, molecules whole."""
-    source = open_trajectory(structure, trajectory)
-    wanted = np.unique(np.linspace(skip, source.n_frames - 1, FRAMES).round().astype(int))
-    kept = [frames for frames in source.iter(chunk=1) if frames.index in set(wanted.tolist())]
+def read(structure: Path, trajectories: Sequence[Path], system: System, skip: int = 0) -> Ensemble:
+    """Return at most 78 frames, spread over the trajectories, molecules whole."""
+    parts = [open_trajectory(structure, path) for path in trajectories]
+    starts = np.cumsum([0, *(part.n_frames for part in parts)])
+    wanted = set(np.linspace(skip, starts[-1] - 1, FRAMES).round().astype(int).tolist())
+    kept = [
+        frames
+        for part, start in zip(parts, starts[:-1], strict=True)
+        for frames in part.iter(chunk=1)
+        if start + frames.index in wanted
+    ]
     boxes = np.concatenate([np.asarray(frames.boxes, dtype=np.float64) for frames in kept])
     x = np.concatenate([frames.positions.astype(np.float64) for frames in kept])
     return Ensemble(np.asarray(make_whole(x, boxes, system.topology)), boxes)
@@ -122,19 +129,20 @@ def main(arguments: list[str] | None = None) -> int:
     """Compare, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("MSB_DATA", "data")) / "sps")
-    parser.add_argument("--trajectory", type=Path, default=HERE / "sps568.xtc")
+    parser.add_argument("--trajectory", type=Path, nargs="+", help="default: out/sps568*.xtc")
     parser.add_argument("--structure", type=Path, help="default: the .pdb beside the trajectory")
     parser.add_argument("--skip", type=int, default=0, help="first frames of ours that are left out")
     parser.add_argument("--temperature", type=int, choices=(568, 313), default=568)
     parser.add_argument("--output", type=Path, help="default: out/NAME.json")
     args = parser.parse_args(arguments)
     system = read_system(args.data)
-    structure = args.structure or args.trajectory.with_suffix(".pdb")
-    published = read(args.data / "aa.gro", args.data / f"t{args.temperature}" / "aa.xtc", system)
-    ours = read(structure, args.trajectory, system, args.skip)
+    trajectories = args.trajectory or sorted(HERE.glob("sps568*.xtc"))
+    structure = args.structure or trajectories[0].with_suffix(".pdb")
+    published = read(args.data / "aa.gro", [args.data / f"t{args.temperature}" / "aa.xtc"], system)
+    ours = read(structure, trajectories, system, args.skip)
     found = compare(system, ours, published)
     print(table(found))
-    atomic_write_json(args.output or HERE / f"{args.trajectory.stem}.json", found)
+    atomic_write_json(args.output or HERE / f"{trajectories[0].stem}.json", found)
     return 0
 
 
