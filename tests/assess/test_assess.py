@@ -31,7 +31,9 @@ def case(tmp_path_factory: pytest.TempPathFactory) -> Case:
 def found(case: Case, tmp_path_factory: pytest.TempPathFactory) -> Assessment:
     """One with everything: two models, own forces of one, polish, two samples."""
     good = case.model("good", 0.0)
-    good = replace(good, forces=lambda number: np.zeros((case.mapping.n_beads, 3), dtype=np.float32))
+    good = replace(
+        good, **dict.fromkeys(("forces", "reference_forces"), lambda _: np.zeros_like(case.beads[0]))
+    )
     options = replace(FAST, polish=True, finish=MINIMISED, samples=2)
     folder = tmp_path_factory.mktemp("work") / "frames"
     models = [good, case.model("noisy", 0.03)]
@@ -82,6 +84,9 @@ def test_a_model_without_forces_has_the_mean_square_force_as_residual(found: Ass
     forces = found.result("good").bead_forces.astype(np.float64)
     assert matching.n_samples == 2
     assert matching.chi2.value == pytest.approx(np.square(forces).mean(), rel=1e-6)
+    both = matching.chi2.value + np.square(found.reference.bead_forces, dtype=np.float64).mean()
+    assert found.augmented["good", "raw"].value == pytest.approx(both, rel=1e-6)
+    assert "force_matching_augmented" in found.to_dict()["sets"][3]
 
 
 def test_what_the_beads_show_is_beside_it(found: Assessment) -> None:

@@ -13,7 +13,7 @@ from msb.analysis.divergence import Excess
 from msb.analysis.structure import RadialDistribution
 from msb.assess.divergences import ForceBins
 from msb.assess.extremes import Extreme
-from msb.assess.matching import ForceMatching
+from msb.assess.matching import Estimate, ForceMatching, augmented_chi_squared
 from msb.assess.ranking import Ranking
 from msb.assess.record import SetResult
 from msb.assess.rounding import RoundingFloor
@@ -23,7 +23,9 @@ from msb.assess.store import Key, Store
 from msb.core.mapping import Mapping as SystemMapping
 from msb.errors import ConfigError
 
-__all__ = ["Assessment"]
+__all__ = ["ON_REFERENCE", "Assessment"]
+
+ON_REFERENCE = "on reference"
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +48,7 @@ class Assessment:
     cg_level : tuple of EnsembleComparison
         Beads of each CG model beside those of the reference.
     matching : dict of (set, column) to ForceMatching
-        Where a model's own forces were given.
+        Where a model's own forces were given; those on the reference's beads as column `on reference`.
     rounding : RoundingFloor or None
         Where the coordinates of the reference are rounded to three decimals or fewer.
     forces : dict
@@ -102,6 +104,15 @@ class Assessment:
     def bins(self) -> Mapping[str, ForceBins]:
         """Bins of the magnitudes, by bead type and `pooled`."""
         return self.force_scores.bins
+
+    @property
+    def augmented(self) -> dict[Place, Estimate]:
+        """Residual of equation 6.5, (kJ/mol/nm)^2, where a model's forces are known in both ensembles."""
+        return {
+            (name, column): augmented_chi_squared(self.matching[name, ON_REFERENCE], found)
+            for (name, column), found in self.matching.items()
+            if column != ON_REFERENCE and (name, ON_REFERENCE) in self.matching
+        }
 
     def result(self, name: str, column: str = "raw") -> SetResult:
         """Return one set in one column.
@@ -173,6 +184,9 @@ class Assessment:
             told["overflow"] = dict(known.overflow[place])
         if place in self.matching:
             told["force_matching"] = self.matching[place].to_dict()
+        if place in self.augmented:
+            told["force_matching_augmented"] = self.augmented[place].to_dict()
+            told["force_matching_on_reference"] = self.matching[own.name, ON_REFERENCE].to_dict()
         told["rdf"] = {
             name: {"r": one.r, "g": None if one.expected is None else one.g, "counts": one.counts}
             for name, one in self.radial.get(place, {}).items()

@@ -133,9 +133,9 @@ def _compared_pairs(reference: BeadFrames, model: BeadFrames, seed: int) -> Iter
         score = compare(other, one, seed=seed)
         l1 = floor = None
         if scales[0] is not None and scales[1] is not None:
-            # counts of as many pairs in as much room: the area between two g(r), by volume
-            l1 = relative_l1(_density(other, scales[1][name]), _density(one, scales[0][name]))
-            floor = relative_l1(one[::2].mean(0), one[1::2].mean(0))
+            halves = [_halves(own, s[name]) for own, s in zip((other, one), scales[::-1], strict=True)]
+            l1 = float(np.mean([relative_l1(halves[0][k], halves[1][1 - k]) for k in (0, 1)]))
+            floor = float(np.mean([relative_l1(halves[1][k], halves[1][1 - k]) for k in (0, 1)]))
         nothing = (float("nan"), float("nan"))
         sums = (one.sum(0), other.sum(0))
         yield Compared(Quantity(name, "rdf", "nm", edges), *sums, nothing, nothing, score, l1, floor)
@@ -165,5 +165,7 @@ def _pair_counts(frames: BeadFrames, edges: Doubles) -> tuple[dict[str, Ints], d
     return counts, {name: float(n) * inverse for name, n in zip(groups.names, counter.n_pairs, strict=True)}
 
 
-def _density(counts: Ints, scale: float) -> Doubles:
-    return np.asarray(counts.mean(0) / scale)
+def _halves(counts: Ints, scale: float) -> tuple[Doubles, Doubles]:
+    """Mean counts of even and of odd frames, of as many pairs in as much room as any other set's."""
+    even, odd = counts[::2], counts[1::2] if len(counts) > 1 else counts
+    return even.mean(0) / scale, odd.mean(0) / scale

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from msb.analysis.structure import RadialDistribution
-from msb.assess.assessment import Assessment
+from msb.assess.assessment import ON_REFERENCE, Assessment
 from msb.assess.bench import Bench
 from msb.assess.cg_level import BeadFrames, compare_beads
 from msb.assess.conditions import Conditions, same_conditions
@@ -135,16 +135,22 @@ def _beads(plan: Plan, results: Sequence[SetResult]) -> tuple[Any, ...]:
 
 
 def _matching(plan: Plan, results: Sequence[SetResult]) -> dict[Place, ForceMatching]:
-    """Residuals of the models whose own forces are known."""
-    found = {}
+    """Residuals of the models whose own forces are known, in their frames and in the reference's."""
+    found: dict[Place, ForceMatching] = {}
+    atoms, numbers = results[0].bead_forces, plan.reference.numbers.tolist()
     for job, own in zip(plan.jobs, plan.sets, strict=True):
-        if not isinstance(own, CGSet) or own.forces is None:
+        if not isinstance(own, CGSet):
+            continue
+        if own.reference_forces is not None:
+            there = np.stack([own.reference_forces(number) for number in numbers])
+            found[job.name, ON_REFERENCE] = chi_squared(there, atoms)
+        if own.forces is None:
             continue
         theirs = np.stack([own.forces(number) for number in own.numbers.tolist()])
         for result in results:
             if result.name == job.name:
-                atoms = result.bead_forces.reshape(-1, *theirs.shape)
-                found[job.name, str(result.column)] = chi_squared(theirs, atoms)
+                placed = result.bead_forces.reshape(-1, *theirs.shape)
+                found[job.name, str(result.column)] = chi_squared(theirs, placed)
     return found
 
 

@@ -92,6 +92,8 @@ class CGSet:
         The force field of this system's atoms.
     forces : callable, optional
         From a number to the model's own forces on the beads (M, 3), kJ/mol/nm.
+    reference_forces : callable, optional
+        From the number of a frame of the reference to the model's forces on that frame's beads.
     rigid, hands, temperature
         As for :class:`ReferenceSet`.
     """
@@ -103,6 +105,7 @@ class CGSet:
     backmapper: Backmapper
     system: Any
     forces: Callable[[int], Floats] | None = None
+    reference_forces: Callable[[int], Floats] | None = None
     rigid: NDArray[np.int64] | None = None
     hands: NDArray[np.int8] | None = None
     temperature: float | None = None
