@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import time
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -158,6 +161,28 @@ def test_a_run_that_was_killed_goes_on_and_grows(case: Case, tmp_path: Path) -> 
         assess(
             case.reference(), [case.model("noisy", 0.01)], None, FAST, folder=tmp_path / "part", resume=True
         )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
+def test_kills_at_any_moment_change_nothing(case: Case, tmp_path: Path) -> None:
+    models = [case.model("noisy", 0.03)]
+    began = time.perf_counter()
+    whole = assess(case.reference(), models, None, FAST, folder=tmp_path / "whole")
+    took = time.perf_counter() - began
+    folder, moments = tmp_path / "killed", np.random.default_rng(3).uniform(0.0, 0.6, 10)
+    for moment in moments * took:
+        child = get_context("fork").Process(
+            target=assess,
+            args=(case.reference(), models, None, FAST),
+            kwargs={"folder": folder, "resume": True},
+        )
+        child.start()
+        child.join(float(moment))
+        child.kill()
+        child.join()
+    again = assess(case.reference(), models, None, FAST, folder=folder, resume=True)
+    for one, other in zip(whole.results, again.results, strict=True):
+        assert np.array_equal(one.bead_forces, other.bead_forces)
 
 
 def test_workers_get_all_they_need(case: Case, tmp_path: Path) -> None:
