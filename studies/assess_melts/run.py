@@ -99,8 +99,7 @@ def _common(args: argparse.Namespace) -> dict[str, Any]:
 def told(name: str, found: Assessed) -> list[str]:
     """Markdown of one melt."""
     lines = [f"## {name}", "", *table(rows_of(found.assessment)), ""]
-    lines += [f"- {sentence}" for sentence in found.told()]
-    lines += [f"- {who}: {words}" for who, own in found.assessment.differences.items() for words in own]
+    lines += [f"- {sentence}" for sentence in (*found.told(), *found.notes())]
     lines.append("")
     worst = [f"{p.name}, {p.column}, frame {p.frame}: {p.force:.4g} on {p.bead}" for p in found.pairs[:3]]
     return [*lines, *(f"- largest: {words}" for words in worst), *([""] if worst else [])]
@@ -142,7 +141,8 @@ def main(arguments: list[str] | None = None) -> int:
         pairs = [pair.to_dict() for pair in found.pairs]
         rows = [row.to_dict() for row in rows_of(found.assessment)]
         differences = {who: list(words) for who, words in found.assessment.differences.items()}
-        results[name] = {"rows": rows, "told": found.told(), "differences": differences, "worst": pairs}
+        words = {"told": found.told(), "notes": found.notes(), "differences": differences}
+        results[name] = {"rows": rows, **words, "worst": pairs}
     text = "\n".join(lines)
     print(text)
     folder = args.out or (None if args.smoke else OUT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,9 +17,11 @@ from msb.core.mapping import Mapping
 from msb.core.topology import Topology
 from msb.data.samples import sample
 from msb.errors import MsbError
+from msb.io.frames import Frames
 from msb.io.mapping_files import read_mapping
 from msb.io.topology_files import read_gromacs
-from msb.io.trajectory import open_trajectory
+from msb.io.trajectory import Trajectory, open_trajectory
+from msb.io.writers import open_writer
 
 Study = Callable[[str, str], ModuleType]
 FRAGMENT = """[ moleculetype ]
@@ -86,6 +89,29 @@ def test_a_few_molecules_go_through_every_stage(study: Study, msb_data: Path, tm
     wanted = {entry.atoms: entry.parameters[0] for entry in template.interactions if entry.kind == "bonds"}
     rigid = np.array([wanted[tuple(bond)] for bond in bonds.tolist()])
     np.testing.assert_allclose(lengths, rigid[None].repeat(2, 0), atol=2e-4)
+    _assess_it_by_its_own_beads(study("assess_melts", "run"), made, topology, msb_data, tmp_path)
+
+
+def _assess_it_by_its_own_beads(
+    run: ModuleType, made: Trajectory, topology: Topology, data: Path, folder: Path
+) -> None:
+    """The whole of `run.py` on a model whose files are the mapped reference."""
+    martini = folder / "data" / "dodecane" / "400K_martini_rescaled"
+    martini.mkdir(parents=True)
+    (martini.parent / "dodecane_aa.itp").symlink_to(data / "dodecane" / "dodecane_aa.itp")
+    mapping = Mapping(read_mapping(run.MAPPING, topology), topology)
+    frames = made.read(0, made.n_frames)
+    beads = mapping.beads(np.asarray(make_whole(frames.positions, frames.boxes, topology)))
+    for number in range(2):
+        with open_writer(martini / f"{number}.gro", mapping.bead_topology()) as writer:
+            writer.write(Frames(beads[number : number + 1], frames.boxes[:1], None, 0))
+    words = ["--smoke", "--only", "dodecane", "--workers", "1", "--out", str(folder / "out")]
+    assert run.main([*words, "--data", str(folder / "data"), "--runs", str(folder)]) == 0
+    found = json.loads((folder / "out" / "results.json").read_text())["dodecane"]
+    assert [row["name"] for row in found["rows"]] == ["reference", "in-distribution", "martini"]
+    assert [row["frames"] for row in found["rows"]] == [2, 2, 2]
+    assert found["differences"] == {"martini": []}
+    assert "| martini | raw | 2 |" in (folder / "out" / "TABLE.md").read_text()
 
 
 def test_long_chains_get_our_names(study: Study, tmp_path: Path) -> None:
