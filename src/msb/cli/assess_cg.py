@@ -190,7 +190,7 @@ def _request(args: argparse.Namespace) -> AssessRequest:
         from msb.jobs.assess.demo import demo_request
 
         _refuse_beside_demo(args)
-        return demo_request(args.seed, args.workers, args.frames)
+        return demo_request(args.seed, args.workers, args.frames, args.polish)
     if args.structure is None:
         raise UsageError(
             "give the all-atom reference and the CG models, or --demo (see `msb assess-cg --help`)"

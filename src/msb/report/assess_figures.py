@@ -19,6 +19,7 @@ from msb.report.style import REFERENCE, SOFT, svg, themed
 __all__ = ["force_figure", "radial_figure", "ranking_figure"]
 
 _BINS = 60
+_BEYOND = 100  # times the largest force of the reference, where the axis ends
 _WIDTH, _HEIGHT = 11.2, 2.1  # of a figure and of a row of panels, inch
 _RADIAL = 6  # panels
 Floats = NDArray[np.floating]
@@ -58,6 +59,7 @@ def _edges(sets: Sequence[SetResult]) -> Floats:
     sizes = [values[np.isfinite(values) & (values > 0)] for values in (own.magnitudes for own in sets)]
     lowest = float(np.quantile(sizes[0], 0.002))
     highest = max(float(np.quantile(values, 0.9995)) for values in sizes if len(values))
+    highest = min(highest, _BEYOND * float(sizes[0].max()))
     return np.geomspace(lowest, max(1.2 * highest, 10 * lowest), _BINS + 1)
 
 

@@ -8,10 +8,11 @@ from msb.jobs.assess.request import AssessRequest, CGFiles
 __all__ = ["demo_request"]
 
 _TEMPERATURE = 300.0  # K
-_FRAMES = 8
 
 
-def demo_request(seed: int = 0, workers: int | None = None, frames: int | None = None) -> AssessRequest:
+def demo_request(
+    seed: int = 0, workers: int | None = None, frames: int | None = None, polish: bool = False
+) -> AssessRequest:
     """Return what to assess; every file comes with the package and is of the project's own simulations.
 
     Parameters
@@ -20,7 +21,9 @@ def demo_request(seed: int = 0, workers: int | None = None, frames: int | None =
     workers : int, optional
         Processes.
     frames : int, optional
-        Of every set; 8 by default.
+        Of every set; all 20 by default.
+    polish : bool
+        With the polished column, which takes some 20 s a frame on one core.
     """
     models = (("with angle", "hexane_bend"), ("without angle", "hexane_nobend"))
     return AssessRequest(
@@ -32,8 +35,8 @@ def demo_request(seed: int = 0, workers: int | None = None, frames: int | None =
         method="fragment",
         snapshots=(sample("hexane_reference.gro"),),
         temperature=_TEMPERATURE,
-        polish=True,
-        frames=_FRAMES if frames is None else frames,
+        polish=polish,
+        frames=frames,
         seed=seed,
         workers=workers,
         title="Liquid hexane: two coarse-grained models, with and without the angle",
