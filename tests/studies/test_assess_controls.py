@@ -125,3 +125,18 @@ def test_smoke_run_has_every_row_and_names_the_pair(
         rows["in-distribution"]["scores"]["pooled"]["floor"], abs=1e-9
     )
     assert all(verdict["passed"] for verdict in found["verdicts"]), found["verdicts"]
+
+
+def test_committed_results_are_whole_and_judged_as_now(study: Callable[[str, str], ModuleType]) -> None:
+    run = study("assess_controls", "run")
+    found = json.loads((run.OUT / "results.json").read_text())
+    passed = {verdict["text"]: verdict["passed"] for verdict in found["verdicts"]}
+    order = [run.IN_DISTRIBUTION, *(run.named(sigma) for sigma in run.SIGMAS)]
+    assert "exact" in found["rows"]
+    for backmapper, rows in found["rows"].items():
+        own = [run.Row(**row) for row in rows]
+        for verdict in run.judge(own, backmapper, order):
+            assert verdict.passed
+            assert passed[verdict.text]
+        assert f"## {backmapper}" in (run.OUT / "TABLE.md").read_text()
+    assert passed["exact, raw: the largest force is on a pushed pair"]
