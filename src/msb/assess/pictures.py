@@ -91,7 +91,7 @@ def worst_pairs(
 ) -> tuple[WorstPair, ...]:
     """Cut the molecules of the largest forces in the CG models out of their frames.
 
-    Looked at is the last column there is: polished forces are the models' own.
+    Looked at is the last column there is: polished forces are the models' own.  Every model has its share.
 
     Parameters
     ----------
@@ -110,7 +110,8 @@ def worst_pairs(
     models = [own for own in assessment.results if own.kind == "generalisation" and own.name in mappings]
     last = "polished" if any(own.column == "polished" for own in models) else "raw"
     chosen = [own for own in models if own.column == last]
-    extremes = worst_of([largest_forces(own, number) for own in chosen], number)
+    share = max(3, number // max(len(chosen), 1))
+    extremes = worst_of([largest_forces(own, share) for own in chosen], number)
     sets = {own.name: own for own in chosen}
     return tuple(_cut_out(assessment, mappings[one.set], sets[one.set], one) for one in extremes)
 

@@ -135,6 +135,13 @@ def _interval(score: Excess) -> str:
     return f"{_number(score.low)} … {_number(score.high)}"
 
 
+def _score(assessment: Assessment, name: str, column: str) -> Excess:
+    """The divergence over all beads; where there is a ranking, with its interval."""
+    ranking = assessment.ranking.get(column)
+    known = {} if ranking is None else ranking.excess
+    return known.get(name, assessment.scores[name, column][_POOLED])
+
+
 def _ranking(assessment: Assessment, told: Sequence[str], fail_above: float | None) -> Section:
     rows = []
     shown: dict[str, dict[str, tuple[float, float, float]]] = {}
@@ -142,7 +149,7 @@ def _ranking(assessment: Assessment, told: Sequence[str], fail_above: float | No
         for own in sorted(
             _others(assessment, column), key=lambda s: assessment.scores[s.name, column][_POOLED].excess
         ):
-            score = assessment.scores[own.name, column][_POOLED]
+            score = _score(assessment, own.name, column)
             shown.setdefault(own.name, {})[column] = (score.low, score.excess, score.high)
             outside = assessment.overflow[own.name, column][_POOLED]
             judged = fail_above is not None and own.kind == "generalisation"
@@ -304,8 +311,9 @@ def _worst(pairs: Sequence[WorstPair]) -> Section:
     titles = ("", "", "frame", "bead", "force, kJ/mol/nm", "nearest of another molecule", "distance, nm")
     return Section(
         "Where the largest forces are",
-        "The beads that are pushed hardest in all models, and the nearest bead of another molecule; the "
-        "pairs of molecules are in the file worst.pdb beside this page.",
+        "The beads that are pushed hardest, some of every model, and the nearest bead of another molecule. "
+        "Frames count from 0; 1e+15 is where forces on atoms are cut, which is atoms on top of each other. "
+        "The pairs of molecules are in worst.pdb and worst_beads.pdb beside this page.",
         table=Table(titles, tuple(rows)),
     )
 

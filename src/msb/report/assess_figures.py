@@ -69,14 +69,17 @@ def _draw_forces(
     ground = _share(reference, bead_type, edges)
     axes.stairs(ground, edges, fill=True, color=REFERENCE, alpha=0.22)
     axes.stairs(ground, edges, color=REFERENCE, linewidth=0.9, label="reference")
+    top = 0.0
     for own, style in zip(sets, _styles(sets), strict=True):
         if bead_type is None or bead_type in own.types:
-            axes.stairs(_share(own, bead_type, edges), edges, label=own.name, **style)
+            share = _share(own, bead_type, edges)
+            axes.stairs(share, edges, label=own.name, **style)
+            top = max(top, float(share[:-1].max()))
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(numticks=5))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(title="all beads" if bead_type is None else bead_type, xlabel="|F| / kJ mol⁻¹ nm⁻¹", yticks=[])
-    axes.set_ylim(0, None)
+    axes.set_ylim(0, 1.12 * max(float(ground.max()), min(top, 2.5 * float(ground.max())), 1e-9))
     axes.spines["left"].set_visible(False)
 
 
