@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from assess_case import Case, write_case, write_frames
+from msb.io import open_trajectory
 from small_melt import BOX, butane, chain, wrapped, write_box, write_gro
 
 
@@ -41,8 +42,13 @@ def test_it_ranks_models_and_says_so(msb: Callable, case: Case, report_folder: P
     page = (report_folder / "index.html").read_text()
     assert first.split(":")[0] in page
     assert "What the CG level sees" in page
-    assert (report_folder / "worst.pdb").is_file()
-    assert (report_folder / "worst_beads.pdb").is_file()
+    pairs, beads = (open_trajectory(report_folder / name) for name in ("worst.pdb", "worst_beads.pdb"))
+    assert (pairs.n_atoms, beads.n_atoms) == (28, 4)
+    worst = told["worst_configurations"]
+    assert {own["name"] for own in worst} == {"good", "bad"}
+    assert worst[0]["name"] == "bad"
+    assert pairs.n_frames == beads.n_frames == len(worst)
+    assert [own["force"] for own in worst] == sorted((own["force"] for own in worst), reverse=True)
 
 
 def test_a_second_run_needs_resume_and_then_works_on_nothing(
