@@ -195,3 +195,27 @@ def test_a_trajectory_for_each_model_only(refused: Callable, case: Case, tmp_pat
 def test_butane_is_what_the_case_is_made_of(case: Case) -> None:
     assert case.mapping.topology.n_atoms == 8 * len(butane().names)
     assert BOX.shape == (3, 3)
+
+
+def test_forces_of_the_models_themselves(
+    msb: Callable, refused: Callable, case: Case, tmp_path: Path
+) -> None:
+    from MDAnalysis.lib.formats.libmdaxdr import TRRFile
+
+    n = case.mapping.n_beads
+    for name, push in (("own", 0.0), ("rerun", 50.0)):
+        with TRRFile(str(tmp_path / f"{name}.trr"), "w") as file:
+            for k, beads in enumerate(case.beads.astype(np.float32)):
+                forces = np.full((n, 3), push, np.float32)
+                file.write(beads, None, forces, BOX.astype(np.float32), k, float(k), 0.0, n)
+    words = without(without(without(case.words, "--cg", 2), "--cg", 2), "--name", 2)
+    words += ["--cg", case.good.with_suffix(".pdb"), tmp_path / "own.trr", "--cg-rerun"]
+    said = msb(*words, tmp_path / "rerun.trr", "-o", tmp_path / "out", "--frames", 4)
+    assert said.code == 0, said.err
+    sets = {own["name"]: own for own in json.loads((tmp_path / "out/assess.json").read_text())["sets"]}
+    assert sets["good"]["force_matching"]["chi2"]["value"] > 0
+    augmented = sets["good"]["force_matching_augmented"]["value"]
+    assert augmented > sets["good"]["force_matching"]["chi2"]["value"]
+    assert "Force matching" in (tmp_path / "out/index.html").read_text()
+    assert "holds no forces" in refused(*words, case.good, "-o", tmp_path / "other", "--frames", 4)
+    assert "2 reruns and 1 models" in refused(*words, "a.trr", "b.trr", "-o", tmp_path / "other")

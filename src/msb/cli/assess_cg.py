@@ -62,6 +62,14 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
         "--name", nargs="+", action="extend", default=[], metavar="NAME", help="of the models, in their order"
     )
     group.add_argument(
+        "--cg-rerun",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="TRR",
+        help="forces of each model on the reference's own beads, for the force-matching residual",
+    )
+    group.add_argument(
         "--top", metavar="TOP", help="GROMACS topology: the molecules and the all-atom force field"
     )
     group.add_argument(
@@ -237,11 +245,16 @@ def _models(args: argparse.Namespace) -> tuple[CGFiles, ...]:
         raise UsageError(
             f"there are {len(heat)} temperatures and {len(args.cg)} models: give one for all or one for each"
         )
+    if args.cg_rerun and len(args.cg_rerun) != len(args.cg):
+        raise UsageError(
+            f"there are {len(args.cg_rerun)} reruns and {len(args.cg)} models: give one for each"
+        )
+    reruns = args.cg_rerun or [None] * len(args.cg)
     heats = heat if len(heat) == len(args.cg) else heat * len(args.cg)
     names = args.name or _names([files[0] for files in args.cg])
     return tuple(
-        CGFiles(name, files[0], files[1] if len(files) > 1 else None, own)
-        for name, files, own in zip(names, args.cg, heats, strict=True)
+        CGFiles(name, files[0], files[1] if len(files) > 1 else None, own, rerun)
+        for name, files, own, rerun in zip(names, args.cg, heats, reruns, strict=True)
     )
 
 

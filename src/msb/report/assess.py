@@ -248,13 +248,18 @@ def _matching(assessment: Assessment) -> Section | None:
             f"{part.value:.4g}" if part is not None else ""
             for part in (found.chi2, found.bias2, found.variance, found.trimmed)
         ]
+        whole = assessment.augmented.get((name, column))
+        cells.append("" if whole is None else f"{whole.value:.4g}")
         rows.append(Row((f"{name}, {column}", *cells)))
     return Section(
         "Force matching",
         "Mean square difference, in (kJ/mol/nm)², of the CG model's own forces and the all-atom ones on the "
         "same beads; what of it is the model's (bias²) and what no model could avoid (several samples of "
         "atoms tell), and without the largest hundredth.",
-        table=Table(("", "χ²", "bias²", "scatter at fixed beads", "χ², 99\u00a0%"), tuple(rows)),
+        table=Table(
+            ("", "χ²", "bias²", "scatter at fixed beads", "χ², 99\u00a0%", "χ² of both ensembles"),
+            tuple(rows),
+        ),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,9 @@ from msb.core.box import bonds_across, make_whole
 from msb.core.topology import Topology
 from msb.errors import MsbWarning, TrajectoryError
 from msb.io.sources import TrrSource
-from msb.io.trajectory import Trajectory
+from msb.io.trajectory import Trajectory, open_trajectory
 
-__all__ = ["WholeFrames", "chosen_frames"]
+__all__ = ["WholeFrames", "chosen_frames", "forces_on_reference"]
 
 Floats = NDArray[np.float32]
 
@@ -156,6 +157,41 @@ class WholeFrames:
                 f"{self.what}: frame {number} has no forces, frame 0 has: write forces with every frame"
             )
         return found if self.order is None else found[self.order]
+
+
+def forces_on_reference(
+    beads: WholeFrames, rerun: str | Path, n_beads: int, last: int
+) -> Callable[[int], Floats]:
+    """Return what reads a model's forces on the reference's beads.
+
+    Parameters
+    ----------
+    beads : WholeFrames
+        The model's, whose order of beads the file has.
+    rerun : path
+        TRR file.
+    n_beads : int
+        Of the reference.
+    last : int
+        Number of the last frame of the reference that is looked at.
+
+    Raises
+    ------
+    TrajectoryError
+        The file is of other beads, has too few frames, or no forces.
+    """
+    structure = beads.trajectory.structure
+    file = open_trajectory(structure, rerun)
+    own = WholeFrames(file, beads.topology, f"the forces {rerun}", beads.order)
+    if beads.topology.n_atoms != n_beads or file.n_frames <= last:
+        raise TrajectoryError(
+            f"{rerun} has {file.n_frames} frames of {beads.topology.n_atoms} beads, the reference {n_beads} "
+            f"beads and frame {last}: give the model's forces on the reference's own beads, frame by frame"
+        )
+    read = own.forces_reader()
+    if read is None:
+        raise TrajectoryError(f"{rerun} holds no forces: evaluate the model on the reference's beads (TRR)")
+    return read
 
 
 def _trr_forces(trajectory: Trajectory, number: int) -> Floats | None:

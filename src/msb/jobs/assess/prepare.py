@@ -21,7 +21,7 @@ from msb.io.gromacs import GromacsTopology, read_gromacs
 from msb.io.mapping_files import mapping_format
 from msb.io.trajectory import open_trajectory
 from msb.jobs.assess.force_field import SameField
-from msb.jobs.assess.frames import WholeFrames, chosen_frames
+from msb.jobs.assess.frames import WholeFrames, chosen_frames, forces_on_reference
 from msb.jobs.assess.molecules import reference_mapping
 from msb.jobs.assess.request import NEEDS_NO_SNAPSHOT, AssessRequest, CGFiles, check_request
 from msb.jobs.backmap.library import Library
@@ -100,6 +100,10 @@ def prepare(request: AssessRequest) -> Ready:
         placer = _onto(model, system.mapping, system.hands)
         known = {"forces": beads.forces_reader(), "hands": system.hands}
         known["temperature"] = heat if files.temperature is None else files.temperature
+        if files.rerun is not None:
+            known["reference_forces"] = forces_on_reference(
+                beads, files.rerun, mapping.n_beads, int(numbers[-1])
+            )
         chosen = chosen_frames(system.n_frames, request.frames, request.stride)
         force_field = field.of(system.topology, system.grown, box)
         rods = _pairs(rigid, system.mapping)

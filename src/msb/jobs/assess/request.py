@@ -27,12 +27,15 @@ class CGFiles:
         As :func:`msb.io.trajectory.open_trajectory` takes them.
     temperature : float or None
         K, where it is known.
+    rerun : path or None
+        TRR with the model's forces on the reference's beads, frame by frame.
     """
 
     name: str
     structure: str | Path
     trajectory: str | Path | None = None
     temperature: float | None = None
+    rerun: str | Path | None = None
 
 
 @dataclass(frozen=True)

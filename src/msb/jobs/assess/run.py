@@ -167,7 +167,10 @@ def _sentences(notes: Sequence[str]) -> list[str]:
 def _identity(request: AssessRequest) -> dict[str, Any]:
     """What a resumed run must have in common with the one that was killed."""
     files = [request.structure, request.trajectory, request.top, *mapping_files(request.mapping)]
-    files += [*request.snapshots, *(f for own in request.cg for f in (own.structure, own.trajectory))]
+    files += [
+        *request.snapshots,
+        *(f for own in request.cg for f in (own.structure, own.trajectory, own.rerun)),
+    ]
     given = [Path(file) for file in files if file is not None]
     lost = [str(file) for file in given if not file.is_file()]
     if lost:
