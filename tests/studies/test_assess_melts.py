@@ -137,3 +137,14 @@ def test_long_chains_get_our_names(study: Study, tmp_path: Path) -> None:
     np.testing.assert_allclose(made.read(0, 2).positions, x.round(3), atol=2e-5)
     with pytest.raises(MsbError, match="48 beads, not 24"):
         chains.joined(files, chains.long_chains(*given, 24, 1).bead_topology(), tmp_path, "short")
+
+
+def test_committed_results_say_how_conditions_differ(study: Study) -> None:
+    run = study("assess_melts", "run")
+    found = json.loads((run.OUT / "results.json").read_text())["polystyrene"]
+    rows = {(row["name"], row["column"]): row for row in found["rows"]}
+    assert rows["fritz", "raw"]["frames"] == rows["reference", "raw"]["frames"] == 10
+    scores = [rows[name, "raw"]["scores"]["pooled"] for name in ("in-distribution", "fritz")]
+    assert scores[0]["high"] < scores[1]["low"]
+    words = " ".join(found["differences"]["fritz"])
+    assert all(part in words for part in ("496 K", "density", "192 beads"))
