@@ -38,8 +38,8 @@ class Phase:
     number : int
         Key of the noise; no two passes of a run share one.
     hides : bool
-        Whether a Gibbs pass over heavy atoms does not see the hydrogens of bonded beads, which would hold them
-        where they are.
+        Whether a Gibbs pass over heavy atoms does not see the hydrogens of bonded beads, which would hold
+        them where they are.
     """
 
     gibbs: bool
