@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from engine import run_stage
 from hexane import LIQUID, box_of
-from systems import Stage, System, topology_text
 
 from msb.io.frames import Frames
 from msb.io.writers import open_writer
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "melt_data"))  # studies are no package
+from engine import run_stage
+from systems import Stage, System, topology_text
 
 __all__ = ["main", "parameters_text", "simulate"]
 
@@ -92,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Simulate the liquid."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--ps", type=float, default=200, help="production (200)")
+    parser.add_argument("--ps", type=float, default=40, help="production (40)")
     parser.add_argument("--seed", type=int, default=20)
     parser.add_argument("--smoke", action="store_true")
     args = parser.parse_args(arguments)

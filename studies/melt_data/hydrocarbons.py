@@ -78,10 +78,16 @@ def cumene() -> MoleculeTemplate:
     return molecule("CUM", types, bonds, {11: 0.055, 13: -0.18, 17: -0.18})
 
 
-def atom_types_text() -> str:
-    """Return ``[ defaults ]`` and ``[ atomtypes ]``: geometric means; 1-4 interactions are the molecules'."""
+def atom_types_text(rule: int = 3) -> str:
+    """Return ``[ defaults ]`` and ``[ atomtypes ]``; 1-4 interactions are the molecules'.
+
+    Parameters
+    ----------
+    rule : int
+        Of combination: 3, geometric means, OPLS's own; 2, Lorentz and Berthelot's.
+    """
     lines = ["[ defaults ]", "; nbfunc  comb-rule  gen-pairs  fudgeLJ  fudgeQQ"]
-    lines += [f"1  3  yes  {FUDGE}  {FUDGE}", "", "[ atomtypes ]"]
+    lines += [f"1  {rule}  yes  {FUDGE}  {FUDGE}", "", "[ atomtypes ]"]
     lines.append("; name  number  mass  charge  ptype  sigma / nm  epsilon / kJ/mol")
     for name, (number, mass, charge, sigma, epsilon) in ATOM_TYPES.items():
         lines.append(f"{name:<4} {number} {mass:9.4f} {charge:8.4f}  A {sigma:8.4f} {epsilon:9.6f}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -157,3 +158,19 @@ def test_simulation_goes_through_every_stage_and_on(study: Study, hexane: Module
     x = open_trajectory(made.with_name("start.gro"), made.with_suffix(".xtc")).read(0, None)
     assert x.positions.shape[1] == 80 * 20
     assert np.isfinite(x.positions).all()
+
+
+def test_smoke_run_ranks_the_bundled_models(study: Study, hexane: ModuleType, tmp_path: Path) -> None:
+    study("assess_common", "rows")
+    run = study("hexane_assess", "run")
+    words = ["--smoke", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "out")]
+    assert run.main(words) == 0
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    [verdict] = found["verdicts"]
+    assert verdict["passed"]
+    excess = {row["name"]: row["scores"]["pooled"]["excess"] for row in found["rows"]["fragment"][1:]}
+    assert excess["in-distribution"] < excess["bend"] < excess["nobend"]
+    assert found["beads"]["nobend"]["angle A-B-A"] > 10 * abs(found["beads"]["bend"]["angle A-B-A"])
+    residual = found["matching"]["fragment"]
+    assert residual["bend/on reference"]["trimmed"]["value"] > 0
+    assert "| fragment, raw: bend before nobend |" in (tmp_path / "out" / "TABLE.md").read_text()
