@@ -170,6 +170,36 @@ def test_moves_with_everything_and_in_a_mirror(melt: Snapshots, placer: MixtureP
         torch.testing.assert_close(found, drawn @ torch.tensor(matrix) + 0.7, atol=2e-5, rtol=0)
 
 
+def test_a_network_in_other_units_places_the_same(melt: Snapshots, placer: MixturePlacer) -> None:
+    """Everything four times as large, told in units four times as large, is drawn four times as large."""
+    settings, factor = SMALL.model_copy(update={"unit": 4.0}), np.float32(4.0)
+    network = MixtureNetwork.for_layout(settings, Layout.of(melt.mapping)).double()
+    network.load_state_dict(placer.network.state_dict())
+    bonds = torch.tensor(np.array(melt.topology.bonds))
+    network.calibrate(placer.layout, bonds, torch.tensor(factor * melt.positions))
+    large = MixturePlacer(network, placer.layout, placer.tables, placer.hands)
+    assert large.reach == 4 * placer.reach
+    phase, frame, bead = Phase(True, "all", 2), torch.tensor([0, 1]), torch.tensor([6, 11])
+    noise = Draw(3, np.arange(2), 2, dtype=torch.float64)
+    scene = scene_of(melt, placer)
+    larger = Scene.of(
+        large.tables,
+        factor * melt.beads,
+        None if melt.boxes is None else factor * melt.boxes,
+        large.reach,
+        torch.float64,
+        positions=factor * melt.positions,
+    )
+    there, found = (
+        placer.place(scene, phase, frame, bead, noise, 2),
+        large.place(larger, phase, frame, bead, noise, 2),
+    )
+    torch.testing.assert_close(found.positions, 4 * there.positions, atol=1e-6, rtol=0)
+    torch.testing.assert_close(found.log_density, there.log_density, atol=1e-4, rtol=0)
+    known = large.log_density(larger, phase, frame, bead)
+    torch.testing.assert_close(known, placer.log_density(scene, phase, frame, bead), atol=1e-4, rtol=0)
+
+
 def test_rows_do_not_depend_on_the_batch(melt: Snapshots, placer: MixturePlacer) -> None:
     scene, phase = scene_of(melt, placer), Phase(True, "all", 2)
     noise = Draw(3, np.arange(2), 2, dtype=torch.float64)

@@ -22,11 +22,11 @@ class Context:
     kind : Tensor (B,)
         Row of the layout.
     points : Tensor (B, W, 3)
-        Atoms, then beads, as the layout names them, relative to the own bead, nm.
+        Atoms, then beads, as the layout names them, relative to the own bead, in units of the network.
     there : bool Tensor (B, U)
         Which of the atoms are known; own ones only in the phase that places hydrogens.
     around : Tensor (B, E, 3)
-        Nearest atoms and beads of any kind, relative to the own bead, nm.
+        Nearest atoms and beads of any kind, relative to the own bead, in units of the network.
     around_type : Tensor (B, E)
         Their types: 0 is nothing, then atoms, then beads.
     signs : Tensor (B, U)
@@ -61,6 +61,7 @@ def gather(
     signs: Tensor,
     level: Tensor,
     nearest: tuple[int, int],
+    unit: float = 1.0,
 ) -> Context:
     """Collect what is known around beads.
 
@@ -75,6 +76,8 @@ def gather(
     level : Tensor (B,)
     nearest : (int, int)
         How many atoms and how many beads of the surroundings.
+    unit : float
+        Of the network, nm.
 
     Returns
     -------
@@ -85,10 +88,11 @@ def gather(
     origin = scene.beads[frame, bead][:, None]
     points = torch.cat([scene.positions[rows, at], scene.beads[rows, beads.clamp(min=0)]], 1) - origin
     there = (atoms >= 0) & scene.placed[rows, at] & ~_hidden(layout, scene, phase, bead, at)
-    points = torch.where(torch.cat([there, beads >= 0], 1)[..., None], points, 0.0)
+    points = torch.where(torch.cat([there, beads >= 0], 1)[..., None], points / unit, 0.0)
     near, types = _around(layout, scene, phase, frame, bead, nearest)
     turn = 2 if phase.atoms == "hydrogens" else int(phase.gibbs)
-    return Context(layout.kind[bead], points, there, near, types, signs[rows, at] * (atoms >= 0), level, turn)
+    hands = signs[rows, at] * (atoms >= 0)
+    return Context(layout.kind[bead], points, there, near / unit, types, hands, level, turn)
 
 
 def _hidden(layout: Layout, scene: Scene, phase: Phase, bead: Tensor, at: Tensor) -> Tensor:

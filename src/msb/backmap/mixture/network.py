@@ -16,7 +16,7 @@ __all__ = ["MixtureNetwork"]
 
 _SCALE = 5.0  # 1/nm
 _SHARE = 1e-3
-_RIGID = 1e-3  # nm; bonds that spread less are taken as constraints
+_RIGID = 1e-3  # units of the network; bonds that spread less are taken as constraints
 
 
 class MixtureNetwork(nn.Module):
@@ -67,7 +67,7 @@ class MixtureNetwork(nn.Module):
 
     def calibrate(self, layout: Layout, bonds: Tensor, positions: Tensor) -> None:
         """Take mean bond lengths, and which never change, from frames (F, N, 3) and bonds (P, 2)."""
-        lengths = (positions[:, bonds[:, 0]] - positions[:, bonds[:, 1]]).norm(dim=-1)
+        lengths = (positions[:, bonds[:, 0]] - positions[:, bonds[:, 1]]).norm(dim=-1) / self.settings.unit
         first, second = layout.atom_type[bonds[:, 0]], layout.atom_type[bonds[:, 1]]
         n = len(self.vocabulary.atoms)
         for i in range(n):
@@ -81,6 +81,7 @@ class MixtureNetwork(nn.Module):
     def log_density(self, layout: Layout, context: Context, places: Tensor, rows: Tensor) -> Tensor:
         """Log density (R,) of own atoms at places (B, A, 3) relative to the bead, where `rows` (B, A) says.
 
+        Places are in units of the network, as are the context's points.
         The atoms before each one are taken from the context's points, where they are own ones, too.
         """
         at, turn = torch.nonzero(rows, as_tuple=True)
@@ -114,7 +115,7 @@ class MixtureNetwork(nn.Module):
         Returns
         -------
         places : Tensor (B, K, 3)
-            Relative to the bead, nm.
+            Relative to the bead, in units of the network.
         log_density : Tensor (B, K)
         """
         shape = points.shape[:2]
@@ -172,7 +173,7 @@ class _Rows:
     turn : Tensor (R,)
         Which of its atoms.
     points : Tensor (R, W, 3)
-        nm.
+        In units of the network.
     roles : Tensor, optional
         What the network makes of the layout's types.
     """

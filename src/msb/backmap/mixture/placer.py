@@ -47,14 +47,15 @@ class MixturePlacer:
     @property
     def reach(self) -> float:
         """Distance of beads, nm, from which on they cannot see each other."""
-        return self.network.settings.reach
+        return self.network.settings.reach * self.network.settings.unit
 
     def phases(self, sweeps: int) -> list[Phase]:
         """Passes over all beads; see :class:`msb.backmap.placer.Placer`."""
         found = [Phase(False, "heavy", 0), Phase(False, "hydrogens", 1)]
         for sweep in range(sweeps):
             found += [Phase(True, "all", 2 + 2 * sweep), Phase(True, "hydrogens", 3 + 2 * sweep)]
-        return found
+        light = bool(self.tables.hydrogen.any())
+        return [phase for phase in found if light or phase.atoms != "hydrogens"]
 
     def temper(self, ratio: float) -> None:
         """Draw at another temperature, so many times the training's: all widths go with its square root.
@@ -100,7 +101,7 @@ class MixturePlacer:
             points[torch.arange(n)[:, None], every, turn[:, None]] = place
             places[:n, :, step] = place
             total[:n] += density
-        places += scene.beads[frame, bead][:, None, None]
+        places = self.network.settings.unit * places + scene.beads[frame, bead][:, None, None]
         back = order.argsort()
         return Candidates(atoms, places[back], total[back])
 
@@ -110,7 +111,7 @@ class MixturePlacer:
         own = self.tables.own[bead]
         context = self._context(scene, phase, frame, bead)
         origin = scene.beads[frame, bead][:, None]
-        places = scene.positions[frame[:, None], own.clamp(min=0)] - origin
+        places = (scene.positions[frame[:, None], own.clamp(min=0)] - origin) / self.network.settings.unit
         points = context.points.clone()
         width = own.shape[1]
         points[:, :width] = torch.where((own >= 0)[..., None], places, points[:, :width])
@@ -124,4 +125,4 @@ class MixturePlacer:
         level = torch.full((len(bead),), self.level(phase), dtype=scene.positions.dtype)
         hands = self.hands.to(scene.positions.dtype).expand(len(scene.positions), -1)
         nearest = (settings.atoms_around, settings.beads_around)
-        return gather(self.layout, scene, phase, frame, bead, hands, level, nearest)
+        return gather(self.layout, scene, phase, frame, bead, hands, level, nearest, settings.unit)

@@ -15,6 +15,12 @@ class MixtureSettings(StrictModel):
     """Atom after atom from a mixture of normals in local coordinates, trained by likelihood."""
 
     kind: Literal["mixture"] = "mixture"
+    unit: float = Field(
+        default=1.0,
+        gt=0,
+        description="What the network takes for one nm: 1 for atoms; where beads are placed, their mean bond "
+        "over that of carbon, 0.15 nm. All lengths below are in it.",
+    )
     width: int = Field(default=256, ge=8, description="Hidden width.")
     blocks: int = Field(default=4, ge=1, description="Residual blocks.")
     components: int = Field(default=8, ge=1, description="Components of each atom's mixture.")

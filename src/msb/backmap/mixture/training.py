@@ -81,7 +81,8 @@ class Part:
         """Prepare snapshots."""
         layout = Layout.of(source.mapping, words, settings.order)
         tables = Tables.of(source.mapping, settings.order)
-        scene = Scene.of(tables, source.beads, source.boxes, settings.reach, positions=source.positions)
+        reach = settings.reach * settings.unit
+        scene = Scene.of(tables, source.beads, source.boxes, reach, positions=source.positions)
         return cls(layout, tables, scene, layout.signs_of(scene.positions))
 
     @property
@@ -110,8 +111,9 @@ class MixtureTask:
         streams: Streams | None = None,
     ) -> None:
         self.module: nn.Module = network
-        self.network, self.streams = network, streams or Streams()
         self.train, self.select = list(train), list(select)
+        light = any(bool(part.tables.hydrogen.any()) for part in self.train)
+        self.network, self.streams = network, streams or (Streams() if light else Streams(0.5, 0.5))
         sizes = [len(part.scene.beads) * part.groups for part in self.train]
         self._ends = torch.tensor(sizes).cumsum(0)
         self.n_samples = int(self._ends[-1])
@@ -139,7 +141,9 @@ class MixtureTask:
     def validate(self) -> dict[str, float]:
         """The same on the selection snapshots, disturbed much and little."""
         generator = torch.Generator().manual_seed(0)
-        names = {"forward": _FORWARD, "again": _AGAIN, "hydrogens": _HYDROGENS}
+        names = {"forward": _FORWARD, "again": _AGAIN}
+        if self.streams.forward + self.streams.again < 1:
+            names["hydrogens"] = _HYDROGENS
         figures: dict[str, float] = {}
         for name, phase in names.items():
             for told, level in (("", 0.7), ("_low", 0.2)):
@@ -156,7 +160,7 @@ class MixtureTask:
                     ]
                 )
                 figures[name + told] = -float(found.mean())
-        return {**figures, "score": figures["forward"] + figures["again"] + figures["hydrogens"]}
+        return {**figures, "score": sum(figures[name] for name in names)}
 
     def _found(
         self, part: Part, phase: Phase, frames: Tensor, level: Tensor, generator: torch.Generator
@@ -166,20 +170,22 @@ class MixtureTask:
         copies, clean, hands = self._copies(part, frames, level, generator)
         sample, bead = _chosen(copies, phase, generator)
         nearest = (settings.atoms_around, settings.beads_around)
-        context = gather(part.layout, copies, phase, sample, bead, hands, level[sample], nearest)
+        unit = settings.unit
+        context = gather(part.layout, copies, phase, sample, bead, hands, level[sample], nearest, unit)
         own = tables.own[bead]
         origin = copies.beads[sample, bead][:, None]
         rows = sample[:, None], own.clamp(min=0)
         points = context.points.clone()
         width = own.shape[1]
         there = (own >= 0)[..., None]
-        points[:, :width] = torch.where(there, copies.positions[rows] - origin, points[:, :width])
+        places = (copies.positions[rows] - origin) / unit
+        points[:, :width] = torch.where(there, places, points[:, :width])
         placed = tables.placed_slots(phase, bead)
         if self.network.training and phase.atoms == "all":  # hydrogens are many and easy
             heavy = torch.arange(width) < tables.n_heavy[bead][:, None]
             placed &= heavy | (torch.rand(own.shape, generator=generator) < _HYDROGEN_SHARE)
         seen = replace(context, points=points)
-        return self.network.log_density(part.layout, seen, clean[rows] - origin, placed)
+        return self.network.log_density(part.layout, seen, (clean[rows] - origin) / unit, placed)
 
     def _scale(self, level: Tensor) -> Tensor:
         """Size of a disturbance: 1 at level 1, falling exponentially, nothing at level 0."""
@@ -197,9 +203,9 @@ class MixtureTask:
             mirror[2] = -1.0
             clean, beads, hands = clean * mirror, beads * mirror, -hands
         count = (len(frames), tables.n_beads, 3)
-        shift = settings.shift * torch.randn(count, generator=generator)
+        shift = settings.unit * settings.shift * torch.randn(count, generator=generator)
         turn = settings.turn * torch.randn(count, generator=generator)
-        jitter = settings.jitter * torch.randn(clean.shape, generator=generator)
+        jitter = settings.unit * settings.jitter * torch.randn(clean.shape, generator=generator)
         arm = clean - beads[:, tables.owner]
         moved = shift[:, tables.owner] + torch.linalg.cross(turn[:, tables.owner], arm, dim=-1) + jitter
         copies = _Copies(
