@@ -20,9 +20,10 @@ from derive import factors, first_guess, improve, press, radial
 from numpy.typing import NDArray
 from potentials import MODELS, STEP, Fields, bead_system, dynamics
 from simulate import EVERY, LIQUID, SMOKE_PS, smoke
-from tmbt import mapping_of
+from tmbt import VALID, mapping_of
 
 from msb.core.topology import Topology
+from msb.errors import MsbError
 from msb.io.atomic import atomic_write_json
 from msb.io.frames import Frames
 from msb.io.writers import open_writer
@@ -132,19 +133,22 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder of the run, as for simulate.py")
     parser.add_argument("--iterations", type=int, default=Effort().iterations, help="(50; the paper's 200)")
     parser.add_argument("--every", type=float, default=20.0, help="ps between frames to assess (20)")
+    parser.add_argument("--skip", type=float, default=VALID, help=f"ps before the first of them ({VALID:g})")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--smoke", action="store_true")
     args = parser.parse_args(arguments)
     liquid, effort, spacing = LIQUID, Effort(iterations=args.iterations), EVERY
     if args.smoke:
         liquid, effort, spacing = smoke(LIQUID), SMOKE, SMOKE_PS / 4
-        args.every = spacing
+        args.every, args.skip = spacing, 0.0
     folder = args.out / liquid.name
     read = list(snapshots(folder, spacing, liquid.production.ps, liquid.topology))
     x, boxes = (
         np.concatenate([getattr(f, part) for f in read]).astype(float) for part in ("positions", "boxes")
     )
-    few = slice(None, None, max(1, round(args.every / spacing)))
+    few = slice(round(args.skip / spacing), None, max(1, round(args.every / spacing)))
+    if not len(x[few]):
+        raise MsbError(f"{folder}: no frames after {args.skip:g} ps yet; let simulate.py go on")
     write(folder / "tmbt_reference", x[few], boxes[few], args.every, liquid.topology)
     mapping = mapping_of(liquid.topology)
     target = Target(np.asarray(mapping.beads(x)), boxes, mapping.bead_topology())

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 from tmbt import EQUALISE, LIQUID
 
-from engine import run_stage  # isort: skip  (melt_data's, which tmbt makes known)
+import engine  # isort: skip  (melt_data's, which tmbt makes known)
+from engine import run_stage  # isort: skip
 from systems import Stage, System, topology_text  # isort: skip
 
 from msb.core.box import make_whole
@@ -163,8 +164,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--ps", type=float, default=2000, help="production (2000)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=20)
+    parser.add_argument("--nice", type=int, default=engine.NICE, help=f"of GROMACS ({engine.NICE})")
     parser.add_argument("--smoke", action="store_true")
     args = parser.parse_args(arguments)
+    engine.NICE = args.nice
     system, ps = (smoke(LIQUID), SMOKE_PS) if args.smoke else (LIQUID, args.ps)
     simulate(system, args.out / system.name, ps, args.threads, args.seed)
     return 0

@@ -20,7 +20,18 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "melt_data"))  # studi
 from build import pack
 from systems import Stage, System
 
-__all__ = ["EQUALISE", "LIQUID", "MAPPING", "TEMPERATURE", "TOPOLOGY", "mapping_of", "start", "tmbt"]
+__all__ = [
+    "EQUALISE",
+    "LIQUID",
+    "MAPPING",
+    "TEMPERATURE",
+    "TIMES",
+    "TOPOLOGY",
+    "VALID",
+    "mapping_of",
+    "start",
+    "tmbt",
+]
 
 HERE = Path(__file__).resolve().parent
 TOPOLOGY, MAPPING = HERE / "tmbt.top", HERE / "tmbt_mapping.yaml"
@@ -29,6 +40,7 @@ HOT = 650.0  # K, where the molecules mix
 COUNT, EDGE = 100, 8.5  # molecules, and nm of the cube that they are thrown into
 CUTOFF, DIELECTRIC = 1.0, 3.0
 SHAPES, APART = 8, 0.25  # conformations to begin with, nm between molecules
+TIMES, VALID = (10.0, 35.0, 60.0, 85.0), 100.0  # ps of the production: to learn from, to choose weights by
 EQUALISE = "press"  # the stage whose mean density the production has
 
 
@@ -62,10 +74,10 @@ LIQUID = System(
         Stage("minimise", 0, 0, None, integrator="steep"),
         Stage("push", 2, HOT, None, step=0.5, integrator="sd"),
         Stage("squeeze", 81, HOT, 1000.0, step=3, heavy=True),
-        Stage("mix", 402, HOT, step=3, heavy=True),
-        Stage("cool", 100, TEMPERATURE, cool_from=HOT),
-        Stage(EQUALISE, 600, TEMPERATURE),
-        Stage("settle", 50, TEMPERATURE, None),
+        Stage("mix", 201, HOT, step=3, heavy=True),
+        Stage("cool", 60, TEMPERATURE, step=3, heavy=True, cool_from=HOT),
+        Stage(EQUALISE, 240, TEMPERATURE, step=3, heavy=True),
+        Stage("settle", 20, TEMPERATURE, None),
     ),
     production=Stage("run", 100, TEMPERATURE, None),
     cutoff=CUTOFF,
