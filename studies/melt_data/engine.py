@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from systems import SNAPSHOT, Stage, System
@@ -86,7 +87,16 @@ def _forces(system: System) -> list[str]:
 
 
 def run_stage(
-    folder: Path, name: str, parameters: str, top: str, before: str, threads: int, velocities: bool
+    folder: Path,
+    name: str,
+    parameters: str,
+    top: str,
+    before: str,
+    threads: int,
+    velocities: bool,
+    *,
+    extra: Sequence[str] = (),
+    nice: int = NICE,
 ) -> None:
     """Run a stage to its end, from its checkpoint where there is one; nothing where it is finished.
 
@@ -106,6 +116,10 @@ def run_stage(
         Of GROMACS.
     velocities : bool
         Whether to take velocities and box from the checkpoint of the stage before.
+    extra : sequence of str
+        Further words for mdrun.
+    nice : int
+        How far it stands back for other programs.
 
     Raises
     ------
@@ -132,21 +146,21 @@ def run_stage(
         command += ["-po", f"{name}.out.mdp", "-maxwarn", "3"]
         if velocities:
             command += ["-t", f"{before}.cpt"]
-        _call(command, folder)
+        _call(command, folder, nice)
         (folder / f"{name}.part.tpr").rename(folder / f"{name}.tpr")
     command = [gmx, "mdrun", "-deffnm", name, "-nt", str(threads), "-pin", "off"]
     command += ["-cpt", str(CHECKPOINT_MINUTES)]
     if (folder / f"{name}.cpt").exists():
         command += ["-cpi", f"{name}.cpt"]
-    _call(command, folder)
+    _call([*command, *extra], folder, nice)
     if not (folder / f"{name}.gro").exists():
         raise MsbError(f"{name}: stopped before its end; run again to go on")
 
 
-def _call(command: list[str], folder: Path) -> None:
+def _call(command: list[str], folder: Path, nice: int) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"} | {"GMX_MAXBACKUP": "-1"}
     done = subprocess.run(
-        ["nice", "-n", str(max(0, NICE - os.nice(0))), *command],
+        ["nice", "-n", str(max(0, nice - os.nice(0))), *command],
         cwd=folder,
         env=environment,
         capture_output=True,

@@ -1,0 +1,102 @@
+"""Kremer-Grest melts and their target: right potentials, a resumable simulation, the published mapping."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from msb.core.box import make_whole, minimum_image
+from msb.core.mapping import Mapping
+from msb.core.topology import Topology
+from msb.errors import MsbWarning
+from msb.io.mapping_files import read_mapping
+from msb.io.trajectory import open_trajectory
+from msb.morph import find_chains
+
+Study = Callable[[str, str], ModuleType]
+GMX = pytest.mark.skipif(shutil.which("gmx") is None, reason="the program gmx (GROMACS) is not installed")
+
+
+@pytest.fixture
+def melt(study: Study) -> ModuleType:
+    return study("kg_morph", "melt")
+
+
+@pytest.fixture
+def target(study: Study) -> ModuleType:
+    return study("kg_morph", "target")
+
+
+def test_melt_is_the_thesis(melt: ModuleType) -> None:
+    """Density, box and bending of section 7.2.1."""
+    system = melt.Melt(24, 32)
+    assert system.size / system.edge**3 == pytest.approx(0.85)
+    angle, energy, force = np.array([line.split() for line in system.bending().splitlines()], float).T
+    assert energy == pytest.approx(1 - np.cos(np.pi - np.radians(angle)), abs=1e-9)  # eq. 2.44
+    assert np.gradient(energy, angle)[1:-1] == pytest.approx(-force[1:-1], abs=1e-6)
+
+
+def test_walks_are_as_stiff_as_said(melt: ModuleType) -> None:
+    """The mean cosine of free chains: Boltzmann's, of cosines that keep second neighbours apart."""
+    system = melt.Melt(400, 30, kappa=2.0)
+    x = system.walks(np.random.default_rng(0)).reshape(400, 30, 3)
+    steps = np.diff(x, axis=1) / melt.BOND
+    cosines = (steps[:, 1:] * steps[:, :-1]).sum(-1)
+    grid = np.linspace((1 / melt.BOND) ** 2 / 2 - 1, 1, 2001)
+    weight = np.exp(2.0 * grid)
+    assert cosines.mean() == pytest.approx((grid * weight).sum() / weight.sum(), abs=0.01)
+
+
+@GMX
+def test_smoke_run_goes_on_where_it_stopped(
+    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every stage; a second call runs nothing; the snapshots are a melt of chains in reduced units."""
+    study("melt_data", "systems")
+    simulate = study("kg_morph", "simulate")
+    words = ["--smoke", "--runs", str(tmp_path), "--snapshots", "2"]
+    assert simulate.main(words) == 0
+    monkeypatch.setattr("engine._call", None)
+    assert simulate.main([*words, "--copies", "2"]) == 0
+    frames = open_trajectory(tmp_path / "out/kg_12x8.gro", tmp_path / "out/kg_12x8.xtc").read()
+    assert frames.positions.shape == (2, 96, 3)
+    bonds = np.linalg.norm(np.diff(frames.positions.reshape(2, 12, 8, 3), axis=2), axis=-1)
+    assert 0.09 < bonds.mean() < 0.105
+    assert bonds.max() < 0.15
+    big = open_trajectory(tmp_path / "kg_96x8.gro")
+    frame = big.read()
+    assert frame.boxes is not None
+    assert find_chains(frame.positions[0], frame.boxes[0], resids=big.resids).lengths == (8,) * 96
+
+
+def test_mapping_of_four_monomers_is_the_published_one(target: ModuleType, msb_data: Path) -> None:
+    """The masses: four monomers to a bead are the published fritz/kg to the last written digit."""
+    topology = Topology(((target.monomers(), target.CHAINS),))
+    mapping = Mapping({"PSR": target.bead_mapping(4)}, topology)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MsbWarning)
+        fine = open_trajectory(msb_data / "fritz/cg/5.gro").read()
+    coarse = open_trajectory(msb_data / "fritz/kg/5.gro").read()
+    assert fine.boxes is not None
+    beads = mapping.beads(make_whole(fine.positions.astype(np.float64), fine.boxes, topology))
+    apart = minimum_image(np.asarray(beads) - coarse.positions, fine.boxes.astype(np.float64))
+    assert np.linalg.norm(apart, axis=-1).max() < 0.001
+
+
+def test_target_is_parted_in_time(target: ModuleType, msb_data: Path, tmp_path: Path) -> None:
+    """32 beads a chain; the committed mapping is the module's; no snapshot serves twice."""
+    used = [number for numbers in target.SPLIT.values() for number in numbers]
+    assert sorted(used) == list(range(1, 11))
+    own = read_mapping(target.MAPPING, Topology(((target.monomers(), 1),)))["PSR"]
+    assert own.content_hash == target.bead_mapping().content_hash
+    assert target.write_target(msb_data, tmp_path, {"test": (2,)}) == {"test": 1}
+    beads = open_trajectory(tmp_path / "test/2.gro")
+    frame = beads.read()
+    assert frame.boxes is not None
+    assert find_chains(frame.positions[0], frame.boxes[0], resids=beads.resids).lengths == (32,) * 24
