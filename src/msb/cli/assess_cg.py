@@ -10,7 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msb.cli.output import progress_bar, report, say
-from msb.cli.parser import UsageError, add_device, add_json, natural, positive, whole
+from msb.cli.parser import (
+    UsageError,
+    add_device,
+    add_json,
+    add_mapping,
+    add_method,
+    add_model,
+    add_resume,
+    add_seed,
+    add_workers,
+    natural,
+    positive,
+)
 
 if TYPE_CHECKING:
     from msb.jobs.assess.request import AssessRequest, CGFiles
@@ -43,7 +55,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="FOLDER",
         help="index.html, assess.json, worst configurations (default: msb-assess)",
     )
-    parser.add_argument("--resume", action="store_true", help="go on where a run that was killed stopped")
+    add_resume(parser)
     add_device(parser)
     add_json(parser)
 
@@ -72,13 +84,7 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--top", metavar="TOP", help="GROMACS topology: the molecules and the all-atom force field"
     )
-    group.add_argument(
-        "--mapping",
-        nargs="+",
-        default=[],
-        metavar="M",
-        help="mapping files (yaml, xml, map), or names of bundled ones (default: the model's)",
-    )
+    add_mapping(group, "default: the model's")
     group.add_argument(
         "--frames", type=natural, metavar="N", help="of every set, evenly spread (default: all)"
     )
@@ -97,18 +103,8 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
 
 def _add_backmapper(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what puts the atoms back")
-    group.add_argument("-m", "--model", help="a model's folder, or the name of a shipped one")
-    group.add_argument(
-        "--method", metavar="NAME", help="fragment, library, linear; random, geometric: without training"
-    )
-    group.add_argument(
-        "--from",
-        dest="snapshots",
-        nargs="+",
-        default=[],
-        metavar="AA",
-        help="what a method learns from (default: the first frame of the reference)",
-    )
+    add_model(group)
+    add_method(group, "what a method learns from (default: the first frame of the reference)")
     group.add_argument("--tacticity", metavar="T", help="see `msb backmap --help` (default: the reference's)")
     group.add_argument(
         "--polish",
@@ -123,8 +119,8 @@ def _add_backmapper(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="atoms put back N times a frame (default 1)",
     )
-    group.add_argument("--seed", type=whole, default=0, help="of all noise (default 0)")
-    group.add_argument("--workers", type=natural, metavar="N", help="processes; never changes the result")
+    add_seed(group)
+    add_workers(group)
 
 
 def _add_judging(parser: argparse.ArgumentParser) -> None:

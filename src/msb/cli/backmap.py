@@ -7,7 +7,20 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from msb.cli.output import progress_bar, report
-from msb.cli.parser import add_device, add_json, add_structure, natural, positive, whole
+from msb.cli.parser import (
+    add_device,
+    add_json,
+    add_mapping,
+    add_method,
+    add_model,
+    add_resume,
+    add_seed,
+    add_structure,
+    add_workers,
+    natural,
+    positive,
+    whole,
+)
 
 if TYPE_CHECKING:
     from msb.jobs.backmap.setup import Prepared
@@ -42,30 +55,14 @@ def add_parser(subparsers: Any) -> None:
 
 def _add_knowledge(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what the atoms come from")
-    group.add_argument("-m", "--model", help="a model's folder, or the name of a shipped one")
-    group.add_argument(
-        "--method",
-        metavar="NAME",
-        help="fragment, library, linear (these learn from --from); random, geometric (these do not)",
-    )
-    group.add_argument(
-        "--from",
-        dest="snapshots",
-        nargs="+",
-        default=[],
-        metavar="AA",
-        help="all-atom structures of the same molecules, in any numbers; a trajectory after its structure",
+    add_model(group)
+    add_method(
+        group, "all-atom structures of the same molecules, in any numbers; a trajectory after its structure"
     )
     group.add_argument(
         "--top", metavar="TOP", help="GROMACS topology: the molecules' atoms, bonds and force field"
     )
-    group.add_argument(
-        "--mapping",
-        nargs="+",
-        default=[],
-        metavar="M",
-        help="mapping files (yaml, xml, map), or names of bundled ones",
-    )
+    add_mapping(group)
     group.add_argument(
         "--option", action="append", default=[], metavar="KEY=X", help="an option of the method, as in best=5"
     )
@@ -137,7 +134,7 @@ def _add_what(parser: argparse.ArgumentParser) -> None:
 
 def _add_how(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("how")
-    group.add_argument("--seed", type=whole, default=0, help="of all noise (default 0)")
+    add_seed(group)
     group.add_argument(
         "--samples",
         type=natural,
@@ -150,12 +147,7 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="start each frame from the atoms of the one before, carried by their beads",
     )
-    group.add_argument(
-        "--workers",
-        type=natural,
-        metavar="N",
-        help="frames made side by side (default: one a core where that is quicker); never changes the result",
-    )
+    add_workers(group)
     group.add_argument(
         "--chunk", type=natural, metavar="N", help="frames written at once; never changes the result"
     )
@@ -167,7 +159,7 @@ def _add_how(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="place and relax anew what the check finds, and nothing else",
     )
-    group.add_argument("--resume", action="store_true", help="go on where a run that was killed stopped")
+    add_resume(group)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -6,7 +6,16 @@ import argparse
 from typing import Any
 
 from msb.cli.output import progress_bar, report, say
-from msb.cli.parser import add_device, add_json, add_structure, natural, positive, whole
+from msb.cli.parser import (
+    add_device,
+    add_json,
+    add_model,
+    add_resume,
+    add_seed,
+    add_structure,
+    natural,
+    positive,
+)
 
 __all__ = ["add_parser", "run"]
 
@@ -19,9 +28,9 @@ def add_parser(subparsers: Any) -> None:
         description="Put the atoms back into every frame of a bead trajectory, coherent in time.",
     )
     add_structure(parser, "the beads")
-    parser.add_argument("-m", "--model", required=True, help="a model's folder, or the name of a shipped one")
+    add_model(parser, required=True)
     parser.add_argument("-o", "--output", required=True, metavar="ATOMS", help="xtc, trr, dcd, gro, pdb")
-    parser.add_argument("--seed", type=whole, default=0, help="of the noise (default 0)")
+    add_seed(parser, "the noise")
     parser.add_argument(
         "--samples", type=natural, default=1, metavar="N", help="draw N trajectories: OUTPUT_s1 to OUTPUT_sN"
     )
@@ -44,7 +53,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--temperature", type=positive, metavar="K", help="default: the temperature the model was trained at"
     )
-    parser.add_argument("--resume", action="store_true", help="go on where a run that was killed stopped")
+    add_resume(parser)
     add_device(parser)
     add_json(parser)
 

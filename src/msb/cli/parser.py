@@ -14,11 +14,20 @@ __all__ = [
     "UsageError",
     "add_device",
     "add_json",
+    "add_mapping",
+    "add_method",
+    "add_model",
+    "add_resume",
+    "add_seed",
     "add_structure",
+    "add_workers",
     "natural",
     "positive",
     "whole",
 ]
+
+#: A parser, or a group of its options.
+Group = argparse._ActionsContainer
 
 
 class UsageError(MsbError):
@@ -101,6 +110,54 @@ def add_device(parser: argparse.ArgumentParser) -> None:
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add `--json`."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON, for machines")
+
+
+def add_model(parser: Group, required: bool = False) -> None:
+    """Add `-m`."""
+    parser.add_argument(
+        *("-m", "--model"), required=required, help="a model's folder, or the name of a shipped one"
+    )
+
+
+def add_method(parser: Group, snapshots: str) -> None:
+    """Add `--method` and `--from`, whose help is `snapshots`."""
+    parser.add_argument(
+        "--method",
+        metavar="NAME",
+        help="fragment, library, linear (these learn from --from); random, geometric (these do not)",
+    )
+    parser.add_argument("--from", dest="snapshots", nargs="+", default=[], metavar="AA", help=snapshots)
+
+
+def add_mapping(parser: Group, default: str = "") -> None:
+    """Add `--mapping`, several files; `default` says in brackets what is taken without."""
+    parser.add_argument(
+        "--mapping",
+        nargs="+",
+        default=[],
+        metavar="M",
+        help=f"mapping files (yaml, xml, map), or names of bundled ones{default and f' ({default})'}",
+    )
+
+
+def add_seed(parser: Group, what: str = "all noise") -> None:
+    """Add `--seed`."""
+    parser.add_argument("--seed", type=whole, default=0, help=f"of {what} (default 0)")
+
+
+def add_workers(parser: Group) -> None:
+    """Add `--workers`."""
+    parser.add_argument(
+        "--workers",
+        type=natural,
+        metavar="N",
+        help="frames made side by side (default: one a core where that is quicker); never changes the result",
+    )
+
+
+def add_resume(parser: Group) -> None:
+    """Add `--resume`."""
+    parser.add_argument("--resume", action="store_true", help="go on where a run that was killed stopped")
 
 
 def _integer(text: str, least: int) -> int:
