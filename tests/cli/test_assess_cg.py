@@ -70,6 +70,51 @@ def test_fail_above_exits_with_2(msb: Callable, case: Case, report_folder: Path)
     assert msb(*case.words, "-o", report_folder, "--resume", "--fail-above", 0.7).code == 0
 
 
+def sets_of(folder: Path) -> dict[str, dict[str, object]]:
+    return {own["name"]: own for own in json.loads((folder / "assess.json").read_text())["sets"]}
+
+
+def test_torch_finds_the_same_forces(msb: Callable, case: Case, report_folder: Path, tmp_path: Path) -> None:
+    said = msb(*case.words, "-o", tmp_path / "out", "--engine", "torch")
+    assert said.code == 0, said.err
+    ours, theirs = sets_of(tmp_path / "out"), sets_of(report_folder)
+    for name in ("reference", "in-distribution", "good", "bad"):
+        for what in ("force_rms", "force_median"):
+            assert ours[name][what] == pytest.approx(theirs[name][what], rel=1e-4), (name, what)
+    assert "torch" in (tmp_path / "out/index.html").read_text()
+
+
+def test_optimal_map_ranks_the_same(msb: Callable, case: Case, tmp_path: Path) -> None:
+    said = msb(*case.words, "-o", tmp_path / "out", "--map", "optimal")
+    assert said.code == 0, said.err
+    assert said.out.startswith("As backmapped: good ")
+    assert "optimal map" in (tmp_path / "out/index.html").read_text()
+
+
+def with_forces(path: Path, case: Case, push: float) -> Path:
+    """A TRR of the good model's beads with the same force in kJ/mol/nm on each of them."""
+    from MDAnalysis.lib.formats.libmdaxdr import TRRFile
+
+    n = case.mapping.n_beads
+    with TRRFile(str(path), "w") as file:
+        for k, beads in enumerate(case.beads.astype(np.float32)):
+            forces = np.full((n, 3), push, np.float32)
+            file.write(beads, None, forces, BOX.astype(np.float32), k, float(k), 0.0, n)
+    return path
+
+
+def test_two_samples_of_every_frame_split_the_residual(msb: Callable, case: Case, tmp_path: Path) -> None:
+    words = ["random" if word == "fragment" else word for word in case.words]
+    words = without(without(without(words, "--cg", 2), "--cg", 2), "--name", 2)
+    words += ["--cg", case.good.with_suffix(".pdb"), with_forces(tmp_path / "own.trr", case, 0.0)]
+    said = msb(*words, "-o", tmp_path / "out", "--samples", 2, "--frames", 4)
+    assert said.code == 0, said.err
+    sets = sets_of(tmp_path / "out")
+    wanted = {"reference": 1, "in-distribution": 2, "own": 2}
+    assert {name: own["samples"] for name, own in sets.items()} == wanted
+    assert sets["own"]["force_matching"]["variance"]["value"] > 0
+
+
 def test_another_density_is_said_and_not_ranked_without_force(
     msb: Callable, case: Case, tmp_path: Path
 ) -> None:
@@ -200,14 +245,8 @@ def test_butane_is_what_the_case_is_made_of(case: Case) -> None:
 def test_forces_of_the_models_themselves(
     msb: Callable, refused: Callable, case: Case, tmp_path: Path
 ) -> None:
-    from MDAnalysis.lib.formats.libmdaxdr import TRRFile
-
-    n = case.mapping.n_beads
-    for name, push in (("own", 0.0), ("rerun", 50.0)):
-        with TRRFile(str(tmp_path / f"{name}.trr"), "w") as file:
-            for k, beads in enumerate(case.beads.astype(np.float32)):
-                forces = np.full((n, 3), push, np.float32)
-                file.write(beads, None, forces, BOX.astype(np.float32), k, float(k), 0.0, n)
+    with_forces(tmp_path / "own.trr", case, 0.0)
+    with_forces(tmp_path / "rerun.trr", case, 50.0)
     words = without(without(without(case.words, "--cg", 2), "--cg", 2), "--name", 2)
     words += ["--cg", case.good.with_suffix(".pdb"), tmp_path / "own.trr", "--cg-rerun"]
     said = msb(*words, tmp_path / "rerun.trr", "-o", tmp_path / "out", "--frames", 4)
