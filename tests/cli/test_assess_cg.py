@@ -110,9 +110,9 @@ def test_two_samples_of_every_frame_split_the_residual(msb: Callable, case: Case
     said = msb(*words, "-o", tmp_path / "out", "--samples", 2, "--frames", 4)
     assert said.code == 0, said.err
     sets = sets_of(tmp_path / "out")
-    wanted = {"reference": 1, "in-distribution": 2, "own": 2}
+    wanted = {"reference": 1, "in-distribution": 2, "good": 2}
     assert {name: own["samples"] for name, own in sets.items()} == wanted
-    assert sets["own"]["force_matching"]["variance"]["value"] > 0
+    assert sets["good"]["force_matching"]["variance"]["value"] > 0
 
 
 def test_another_density_is_said_and_not_ranked_without_force(
