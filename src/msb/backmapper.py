@@ -172,6 +172,10 @@ register(
         "msb.backmap.training:train",
     ),
 )
+register(
+    "morph",
+    Method("msb.morph.morpher:Morpher", "msb.morph.config:MorphConfig", "msb.morph.training:train"),
+)
 for _name in ("fragment", "geometric", "library", "linear", "random"):
     register(
         _name,

@@ -287,21 +287,22 @@ class DeepBackmapper(FrameMethod):
         """Write the bundle: weights, what is known of the training set, force fields and card."""
         from msb.backmap.card import card
 
+        write_bundle(folder, method=self.method, card=card(self), **self.parts())
+
+    def parts(self) -> dict[str, Any]:
+        """What a bundle is written from, but for the method and the card."""
         known = {} if self.familiarity is None else self.familiarity.to_arrays()
-        write_bundle(
-            folder,
-            method=self.method,
-            config=self.config.model_dump(mode="json"),
-            tensors=dict(self.network.state_dict()),
-            topology=self.topology.to_dict(),
-            mapping=self.mapping.to_dict(),
-            arrays={f"familiarity/{name}": values for name, values in known.items()},
-            force_field_xml=self.force_field,
-            data_hashes=self.hashes,
-            metrics=self.metrics,
-            card=card(self),
-            extra=self.plain(),
-        )
+        return {
+            "config": self.config.model_dump(mode="json"),
+            "tensors": dict(self.network.state_dict()),
+            "topology": self.topology.to_dict(),
+            "mapping": self.mapping.to_dict(),
+            "arrays": {f"familiarity/{name}": values for name, values in known.items()},
+            "force_field_xml": self.force_field,
+            "data_hashes": self.hashes,
+            "metrics": self.metrics,
+            "extra": self.plain(),
+        }
 
     @classmethod
     def load(cls, bundle: Bundle, device: str = "cpu") -> Self:

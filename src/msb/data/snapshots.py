@@ -20,7 +20,7 @@ from msb.io.mapping_files import read_mapping
 from msb.io.topology_files import read_topology
 from msb.io.trajectory import open_trajectory
 
-__all__ = ["TRAJECTORIES", "Snapshots", "load_snapshots"]
+__all__ = ["TRAJECTORIES", "SnapshotFrames", "Snapshots", "load_snapshots", "read_frames"]
 
 #: Endings of files that name no atoms.
 TRAJECTORIES = frozenset({".xtc", ".trr", ".dcd", ".nc", ".ncdf", ".h5", ".lammpstrj", ".xyz"})
@@ -96,6 +96,28 @@ class Snapshots:
         return cls(topology, mapping, whole.astype(np.float32), beads, boxes, hashes or {})
 
 
+@dataclass(frozen=True, eq=False)
+class SnapshotFrames:
+    """Frames as files have them.
+
+    Attributes
+    ----------
+    structure : Path
+        The first file that names the atoms.
+    positions : float32 array (F, N, 3)
+        nm.
+    boxes : float32 array (F, 3, 3) or None
+        nm.
+    hashes : dict of str to str
+        sha256 of the files.
+    """
+
+    structure: Path
+    positions: NDArray[np.float32]
+    boxes: NDArray[np.float32] | None
+    hashes: dict[str, str]
+
+
 def load_snapshots(
     files: Sequence[str | Path],
     topology: Topology | None,
@@ -135,13 +157,40 @@ def load_snapshots(
     if isinstance(mapping, str | Path) and str(mapping) in list_samples() and not Path(mapping).exists():
         where = sample(str(mapping))
     mapped = Mapping(read_mapping(where, topology), topology)
+    found = _read_pairs(pairs, skip, stride, topology.n_atoms)
+    hashes = found.hashes | {f"mapping of {t.molecule}": t.content_hash for t in mapped.templates}
+    _check_names(pairs[0][0], topology)
+    return Snapshots.of(found.positions, mapped, found.boxes, hashes)
+
+
+def read_frames(files: Sequence[str | Path], *, skip: int = 0, stride: int = 1) -> SnapshotFrames:
+    """Read the frames of snapshots of one system, whatever its atoms are.
+
+    Parameters
+    ----------
+    files : sequence of path
+        As for `load_snapshots`.
+    skip, stride : int
+
+    Raises
+    ------
+    TrajectoryError
+        See `load_snapshots`.
+    """
+    return _read_pairs(_paired([Path(file) for file in files], None), skip, stride, None)
+
+
+def _read_pairs(
+    pairs: list[tuple[Path, Path | None]], skip: int, stride: int, n_atoms: int | None
+) -> SnapshotFrames:
     frames, boxes = [], []
     for first, trajectory in pairs:
         source = open_trajectory(first, trajectory)
-        if source.n_atoms != topology.n_atoms:
+        n_atoms = source.n_atoms if n_atoms is None else n_atoms
+        if source.n_atoms != n_atoms:
             raise TrajectoryError(
                 f"{trajectory or first}: {source.n_atoms} atoms a frame, the topology has "
-                f"{topology.n_atoms}; all snapshots must be of one system"
+                f"{n_atoms}; all snapshots must be of one system"
             )
         read = source.read() if trajectory is None else source.read(skip, None, stride)
         frames.append(read.positions)
@@ -151,9 +200,8 @@ def load_snapshots(
         missing = next(p for p, box in zip(pairs, boxes, strict=True) if box is None)
         raise TrajectoryError(f"{missing[1] or missing[0]}: no box, but other snapshots have one")
     hashes = {path.name: file_sha256(path) for pair in pairs for path in pair if path is not None}
-    hashes |= {f"mapping of {template.molecule}": template.content_hash for template in mapped.templates}
-    _check_names(pairs[0][0], topology)
-    return Snapshots.of(np.concatenate(frames), mapped, np.concatenate(given) if given else None, hashes)
+    cells = np.concatenate(given) if given else None
+    return SnapshotFrames(pairs[0][0], np.concatenate(frames), cells, hashes)
 
 
 def _paired(files: list[Path], structure: Path | None) -> list[tuple[Path, Path | None]]:

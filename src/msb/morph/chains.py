@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from itertools import chain, count
 
 import numpy as np
 
@@ -268,8 +269,8 @@ def chain_topology(
 ) -> Topology:
     """Return linear molecules of consecutive beads, bonded one to the next.
 
-    Equal chains share one template, runs of them are one block. Every chain is one residue, called as the
-    first of its beads is.
+    Equal chains share one template, runs of them are one block; templates of different chains have different
+    names. Every chain is one residue, called as the first of its beads is.
 
     Parameters
     ----------
@@ -306,14 +307,21 @@ def chain_topology(
         called = "CHN" if resnames is None else str(resnames[first])
         key = (called, tuple(map(str, names[beads])), tuple(map(str, types[beads])))
         if key not in made:
-            made[key] = _chain(*key, mass, element)
+            taken = {template.name for template in made.values()}
+            made[key] = _chain(_free_name(called, taken), *key, mass, element)
         molecules.append((made[key], 1))
         first += length
     return Topology(tuple(molecules))
 
 
+def _free_name(called: str, taken: Set[str]) -> str:
+    """Return a template's name that no other kind of chain has."""
+    names = chain([called], (f"{called}.{k}" for k in count(2)))
+    return next(name for name in names if name not in taken)
+
+
 def _chain(
-    name: str, names: tuple[str, ...], types: tuple[str, ...], mass: float, element: str
+    name: str, residue: str, names: tuple[str, ...], types: tuple[str, ...], mass: float, element: str
 ) -> MoleculeTemplate:
     n = len(names)
     return MoleculeTemplate.from_atoms(
@@ -323,4 +331,7 @@ def _chain(
         atom_types=types,
         elements=(element,) * n,
         masses=np.full(n, mass),
+        residue_index=np.zeros(n, dtype=np.int64),
+        residue_names=(residue,),
+        residue_numbers=(1,),
     )
