@@ -37,6 +37,8 @@ SIDEWAYS = {
     ("frame_method", "data"),
     ("jobs", "assess"),
     ("report", "assess"),
+    ("jobs", "morph"),
+    ("report", "morph"),
 }
 
 

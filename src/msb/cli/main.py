@@ -26,6 +26,7 @@ COMMANDS = {
     "new-config": "msb.cli.new_config",
     "train": "msb.cli.train",
     "check": "msb.cli.check",
+    "morph": "msb.cli.morph",
     "compare": "msb.cli.compare",
     "arena": "msb.cli.arena",
     "assess-cg": "msb.cli.assess_cg",

@@ -1,0 +1,183 @@
+"""`msb morph`: give a top-down coarse-grained structure the local statistics of a faithful one."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from msb.cli.output import progress_bar, report
+from msb.cli.parser import UsageError, add_json, add_structure, natural, positive, whole
+
+if TYPE_CHECKING:
+    from msb.jobs.morph.account import Account
+    from msb.jobs.morph.request import MorphRequest
+
+__all__ = ["add_parser", "run"]
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command to the parser of `msb`."""
+    parser = subparsers.add_parser(
+        "morph",
+        help="give a top-down structure (Kremer-Grest, Martini) the local statistics of a faithful one",
+        description="Squeeze the chains of a top-down model to the centres of every few beads, and let a "
+        "network that was trained on a faithful model put the beads back: large scales stay, local "
+        "statistics become the target's.",
+    )
+    add_structure(parser, "the top-down beads")
+    parser.add_argument(
+        *("-m", "--model"),
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="MODEL",
+        help="morph models: folders, or names of shipped ones; of several the one that comes nearest",
+    )
+    parser.add_argument("-o", "--output", metavar="MORPHED", help="gro, pdb, xtc, trr, dcd")
+    _add_beads(parser)
+    _add_morphing(parser)
+    _add_how(parser)
+    add_json(parser)
+
+
+def _add_beads(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what the beads are")
+    group.add_argument(
+        "--scale",
+        type=_scale,
+        default="auto",
+        metavar="HOW",
+        help="what makes nm of the file's lengths: the target's density or its bond, or a factor (default "
+        "auto: nothing where bonds are about the target's, else the density)",
+    )
+    group.add_argument(
+        "--per-chain", type=natural, metavar="N", help="beads of every chain, where the file does not tell"
+    )
+    group.add_argument("--top", metavar="TOP", help="topology with the bonds (top, itp, psf, tpr, pdb)")
+
+
+def _add_morphing(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how they are morphed")
+    group.add_argument(
+        "--scheme",
+        choices=("A", "B", "auto"),
+        default="auto",
+        help="A: all beads placed anew, then sweeps; B: sweeps alone, from the beads as they are; auto "
+        "(default): what comes nearest to target snapshots that the model has never seen",
+    )
+    group.add_argument("--s", type=natural, metavar="S", help="beads to a centre that the models must have")
+    group.add_argument(
+        "--sweeps",
+        type=whole,
+        metavar="N",
+        help="times that every bead is placed anew (default: the model's)",
+    )
+    group.add_argument(
+        *("--trial-frames",),
+        type=natural,
+        default=1,
+        metavar="N",
+        help="frames that models and schemes are tried on (default 1)",
+    )
+
+
+def _add_how(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how")
+    group.add_argument("--seed", type=whole, default=0, help="of all noise (default 0)")
+    group.add_argument(
+        *("--samples",), type=natural, default=1, metavar="N", help="draw N outputs, OUTPUT_s1 to OUTPUT_sN"
+    )
+    group.add_argument(
+        "--report", metavar="FOLDER", help="write a page, index.html, and the numbers, morph.json"
+    )
+    group.add_argument(
+        "--workers",
+        type=natural,
+        metavar="N",
+        help="frames made side by side (default: one a core where that is quicker); never changes the result",
+    )
+    group.add_argument(
+        "--chunk", type=natural, metavar="N", help="frames written at once; never changes the result"
+    )
+    group.add_argument(
+        "--lag", type=positive, metavar="PS", help="frame spacing, where the file does not know it"
+    )
+    group.add_argument("--resume", action="store_true", help="go on where a run that was killed stopped")
+
+
+def _scale(text: str) -> str | float:
+    return text if text in ("auto", "bond", "density") else positive(text)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Choose, morph, and say what was written and how near it is to the target."""
+    from msb.jobs.backmap.outputs import spare_inputs
+    from msb.jobs.morph.account import Account
+    from msb.jobs.morph.choice import choose
+    from msb.jobs.morph.prepare import prepare
+    from msb.jobs.morph.run import MorphOptions, check_output, morph
+
+    if args.output is None:
+        raise UsageError("say where the morphed beads go: -o morphed.gro (see `msb morph --help`)")
+    spare_inputs(args.output, args.structure, args.trajectory, args.top)
+    folder = _folder(args.report)
+    ready = prepare(_request(args))
+    check_output(ready.candidates[0], args.output)
+    if not args.json:
+        print("\n".join(ready.told()), flush=True)
+    with progress_bar(unit="trials", what="choose") as advance:
+        trials = choose(ready.candidates, seed=args.seed, frames=args.trial_frames, progress=advance)
+    chosen = trials[0].candidate if trials else ready.candidates[0]
+    options = MorphOptions(args.seed, args.samples, args.workers, args.chunk, args.resume)
+    with progress_bar(what="morph") as advance:
+        done = morph(chosen, args.output, options, advance)
+    account = Account(ready, chosen, tuple(trials), done, args.seed)
+    summary, lines = account.summary(), account.lines()
+    if folder is not None:
+        lines += _write_report(folder, account, summary)
+    report(summary, lines, args.json)
+    return 0
+
+
+def _folder(path: str | None) -> Path | None:
+    if path is None:
+        return None
+    folder = Path(path)
+    if folder.is_file():
+        raise UsageError(f"--report {folder} is a file; name a folder (see `msb morph --help`)")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _request(args: argparse.Namespace) -> MorphRequest:
+    from msb.jobs.morph.request import MorphRequest
+
+    return MorphRequest(
+        structure=args.structure,
+        trajectory=args.trajectory,
+        models=tuple(args.model),
+        scheme=args.scheme,
+        s=args.s,
+        scale=args.scale,
+        per_chain=args.per_chain,
+        top=args.top,
+        sweeps=args.sweeps,
+        seed=args.seed,
+        lag=args.lag,
+    )
+
+
+def _write_report(folder: Path, account: Account, summary: dict[str, Any]) -> list[str]:
+    from msb.cli.morph_report import morph_report
+    from msb.io.atomic import atomic_write_json
+    from msb.report.morph import morph_page
+    from msb.report.page import write_page
+
+    words = [word for word in sys.argv[1:] if word] if sys.argv[1:2] == ["morph"] else []
+    page, numbers = folder / "index.html", folder / "morph.json"
+    write_page(morph_page(morph_report(account), [f"msb {shlex.join(words)}"] if words else []), page)
+    atomic_write_json(numbers, summary)
+    return [f"{page}: open it in a browser", f"{numbers}: the numbers"]
