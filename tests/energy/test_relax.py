@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from msb.energy import Relaxer, minimise, peptide_system, read_gromacs_system, stages, thermal
+from msb.energy.dynamics import Langevin
 from msb.energy.restraints import bead_masses, shrunken
 from msb.errors import EnergyError, MsbWarning
 from msb.units import BOLTZMANN
@@ -268,3 +269,24 @@ def test_quiet_when_all_is_well(peptide, ideal):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         thermal(peptide, mapping, ideal, mapping @ ideal, 300.0, steps=25)
+
+
+def test_dynamics_end_before_a_bond_brings_an_atom_into_another():
+    """Atom 1 belongs 0.15 nm from atom 0, where atom 2 is: OpenMM would throw both far away."""
+    system = openmm.System()
+    nonbonded = openmm.NonbondedForce()
+    for mass in (1e6, 1.0, 1.0):
+        system.addParticle(mass)
+        nonbonded.addParticle(0.0, 0.3, 0.5)
+    system.addForce(nonbonded)
+    system.addConstraint(0, 1, 0.15)
+    bath = Langevin(system, 0.001, 10.0, platform="Reference")
+    start = np.array([[0.0, 0.0, 0.0], [0.6, 0.0, 0.0], [0.151, 0.0, 0.0]])
+    good, done, last = bath.run(start, [(300.0, 50)], seed=1)
+    assert done == 0
+    assert last.finite
+    assert last.strongest > 1e7
+    np.testing.assert_array_equal(good.positions, start)
+    apart = start + np.array([[0, 0, 0], [-0.45, 0, 0], [0, 1.0, 0]])
+    assert bath.run(apart, [(300.0, 27), (200.0, 30)], seed=1)[1] == 57
+    assert bath.run(apart, [(300.0, 3)], seed=1)[1] == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from msb.units import BOLTZMANN
 __all__ = ["Langevin"]
 
 _CHUNK = 25  # steps between checks
+_FIRST = (1, 4)  # steps before the first checks: a frame that bursts does so at once
+_BURST = 1e7  # kJ/mol/nm; a force that throws even a carbon atom a nanometre away in one step
 _CONSTRAINTS = 1e-6  # relative error of constrained lengths
 
 Floats = NDArray[np.float64]
@@ -58,7 +61,8 @@ class Langevin:
         """Run from velocities drawn at the first temperature.
 
         Every 25 steps the state must be finite and its potential energy at most 3 kT per atom above the
-        start; else the run ends and the last good state is kept.
+        start; else the run ends and the last good state is kept.  It ends as well where constraints bring
+        atoms into each other, before the first step: OpenMM may crash on atoms that are thrown far away.
 
         Parameters
         ----------
@@ -89,23 +93,34 @@ class Langevin:
         good = last = snapshot(context, positions)
         hottest = max((temperature for temperature, _ in schedule), default=0.0)
         allowed = good.energy + 3 * BOLTZMANN * hottest * len(positions)
-        done = 0
+        done = at = 0
         try:
             context.applyConstraints(_CONSTRAINTS)
+            last = snapshot(context)
+            if _bursts(last):
+                return good, done, last
             for part, (temperature, steps) in enumerate(schedule):
                 integrator.setTemperature(temperature)
                 if not part:
                     context.setVelocitiesToTemperature(temperature, 1 + (seed + 1) % (2**31 - 2))
-                for chunk in _chunks(steps):
+                for chunk in _chunks(steps, () if part else _FIRST):
                     integrator.step(chunk)
-                    last = snapshot(context)
-                    if not (last.finite and last.energy <= allowed):
+                    last, at = snapshot(context), at + chunk
+                    calm = last.energy <= allowed
+                    if _bursts(last) or not (calm or at < min(_CHUNK, steps)):
                         return good, done, last
-                    good, done = last, done + chunk
+                    if calm:
+                        good, done = last, at
         except openmm.OpenMMException:  # a coordinate is NaN, or constraints cannot be satisfied
             last = snapshot(context)
         return good, done, last
 
 
-def _chunks(steps: int) -> list[int]:
-    return [min(_CHUNK, steps - first) for first in range(0, steps, _CHUNK)]
+def _bursts(state: Snapshot) -> bool:
+    return not state.finite or state.strongest > _BURST
+
+
+def _chunks(steps: int, first: tuple[int, ...]) -> list[int]:
+    """Steps between checks."""
+    ends = [*np.cumsum(first).tolist(), *range(_CHUNK, steps, _CHUNK), steps]
+    return [later - end for end, later in pairwise([0, *sorted({min(end, steps) for end in ends})])]
