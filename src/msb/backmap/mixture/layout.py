@@ -36,7 +36,7 @@ class Layout:
         Points that make each own atom's axes, as columns of atoms followed by beads: the bonded atom that
         it is placed from, the next, and the third; -1 where the axes are the laboratory's.
     bonded : bool Tensor (K, A)
-        Whether the first of them is an atom bonded to the one being placed.
+        Whether the first of them is an atom bonded to the one being placed, or as good as that.
     slots : Tensor (K, A, S)
         Columns of the bonded neighbours that an atom is told about.
     later : bool Tensor (K, A, S)
@@ -82,7 +82,13 @@ class Layout:
 
     @classmethod
     def of(
-        cls, mapping: Mapping, vocabulary: Vocabulary | None = None, order: BeadOrder = "depth", seed: int = 0
+        cls,
+        mapping: Mapping,
+        vocabulary: Vocabulary | None = None,
+        order: BeadOrder = "depth",
+        seed: int = 0,
+        *,
+        closes: bool = False,
     ) -> Layout:
         """Make the tables of a system.
 
@@ -94,6 +100,8 @@ class Layout:
             The system's own types by default.
         order, seed
             Of beads; see `msb.core.order.bead_ranks`.
+        closes : bool
+            Axes for beads that determine their last atoms; see `MixtureSettings`.
 
         Raises
         ------
@@ -106,7 +114,7 @@ class Layout:
         for block, (molecule, _) in zip(mapping.blocks, mapping.topology.molecules, strict=True):
             key = (molecule, block.template)
             if key not in known:
-                known[key] = (total, MoleculeRows(molecule, block.template, words, order, seed))
+                known[key] = (total, MoleculeRows(molecule, block.template, words, order, seed, closes))
                 total += block.template.n_beads
             row = known[key][0]
             copies = np.arange(block.count)[:, None]
@@ -149,6 +157,17 @@ class Layout:
     def system_beads(self, bead: Tensor) -> Tensor:
         """Beads (B, V) of the system, -1 filling up."""
         return _moved(self.beads[self.kind[bead]], self.first_bead[bead])
+
+    @property
+    def closing(self) -> Tensor:
+        """Turn (K,) of the atom that each bead's place determines, once its others are there; -1 for none.
+
+        It is the last one of beads that consist of their own atoms, none of them a hydrogen.
+        """
+        column = torch.arange(self.atoms.shape[1])
+        own = column < self.n_own[:, None]
+        alone = ((self.weights[:, 0] != 0) == own).all(1) & (self.n_own == self.n_heavy) & (self.n_own > 0)
+        return torch.where(alone, self.n_own - 1, -1)
 
     def signs_of(self, positions: Tensor) -> Tensor:
         """Handedness of every atom with four neighbours, +1 or -1, in frames (F, N, 3); 0 elsewhere.

@@ -44,7 +44,11 @@ class BeadRow:
 
 
 class MoleculeRows:
-    """Finds the rows of one kind of molecule."""
+    """Finds the rows of one kind of molecule.
+
+    With `closes` the axes of an atom lie along the line to its bead, about which the places that a bead
+    leaves to its first atoms are spread.
+    """
 
     def __init__(
         self,
@@ -53,7 +57,9 @@ class MoleculeRows:
         words: Vocabulary,
         order: BeadOrder,
         seed: int,
+        closes: bool = False,
     ) -> None:
+        self.closes = closes
         self.molecule, self.mapping, self.words = molecule, mapping, words
         self.ranks = bead_ranks(mapping, order, seed)
         self.own = [[int(a) for a in own] for own in atom_sequence(molecule, mapping, self.ranks)]
@@ -145,8 +151,11 @@ class MoleculeRows:
 
         axes = [b for b in self._axes(bead) if b >= 0]
         parents = latest(self.bonds[atom])
+        if self.closes and parents:
+            others = [(a, False) for a in latest(self.bonds[parents[0]])] + [(b, True) for b in axes]
+            return [(parents[0], False), (bead, True), *others[:1]], True
         if not parents:
-            return [(b, True) for b in [bead, *axes][:3]], False
+            return [(b, True) for b in [bead, *axes][:3]], self.closes
         first = parents[0]
         second = latest(self.bonds[first])
         if not second:

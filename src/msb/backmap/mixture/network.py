@@ -81,7 +81,8 @@ class MixtureNetwork(nn.Module):
     def log_density(self, layout: Layout, context: Context, places: Tensor, rows: Tensor) -> Tensor:
         """Log density (R,) of own atoms at places (B, A, 3) relative to the bead, where `rows` (B, A) says.
 
-        Places are in units of the network, as are the context's points.
+        Places are in units of the network, as are the context's points.  Atoms that are not drawn but
+        follow from the others are no rows (see `closed`).
         The atoms before each one are taken from the context's points, where they are own ones, too.
         """
         at, turn = torch.nonzero(rows, as_tuple=True)
@@ -119,20 +120,35 @@ class MixtureNetwork(nn.Module):
         log_density : Tensor (B, K)
         """
         shape = points.shape[:2]
+        closed = self.closed(layout, context.kind)[:, 0] == turn if self.settings.closes else None
+        if closed is not None and bool(closed.all()):
+            return _closing(layout, context, points, turn), torch.zeros(shape, dtype=points.dtype)
         at = torch.arange(shape[0]).repeat_interleave(shape[1])
         row = _Rows(layout, context, at, turn[at], points.flatten(0, 1), roles)
         parameters, bond = self._mixture(row), self._bond(row)
         local = draw(parameters, pick.flatten(), noise.flatten(0, 1), *bond)
         places = row.origin + torch.einsum("rij,ri->rj", row.axes, local)
         found = log_density(parameters, local, *bond)
-        return places.reshape(*shape, 3), found.reshape(shape)
+        places, found = places.reshape(*shape, 3), found.reshape(shape)
+        if closed is None:
+            return places, found
+        ends = _closing(layout, context, points, turn)
+        return torch.where(closed[:, None, None], ends, places), torch.where(closed[:, None], 0.0, found)
+
+    def closed(self, layout: Layout, kind: Tensor) -> Tensor:
+        """Turns (B, 1) of the atoms of beads that are not drawn, but follow from the others; -1 for none."""
+        if not self.settings.closes:
+            return torch.full((len(kind), 1), -1)
+        return layout.closing[kind][:, None]
 
     def _bond(self, row: _Rows) -> tuple[Tensor, Tensor, Tensor]:
         """Whether each atom hangs on another, the bond's mean length, and whether that never changes."""
         n = len(self.vocabulary.atoms)
         static = row.layout.static[row.kind, row.turn]
         own, other = static[:, :n].argmax(-1), static[:, n + 2 : 2 * n + 2].argmax(-1)
-        return row.layout.bonded[row.kind, row.turn], self.lengths[own, other], self.rigid[own, other]
+        to_atom = static[:, n + 2 : 2 * n + 2].any(-1)
+        rigid = self.rigid[own, other] & to_atom
+        return row.layout.bonded[row.kind, row.turn], self.lengths[own, other], rigid
 
     def _mixture(self, row: _Rows) -> Tensor:
         roles = self.role(row.layout.static) if row.roles is None else row.roles
@@ -257,6 +273,16 @@ class _Block(nn.Module):
         """(..., width) to (..., width)."""
         change: Tensor = self.second(F.silu(self.first(self.norm(hidden))))
         return hidden + change
+
+
+def _closing(layout: Layout, context: Context, points: Tensor, turn: Tensor) -> Tensor:
+    """Where the last own atom (B, K, 3) of points (B, K, W, 3) must be for the bead to be where it is."""
+    weights = layout.weights[context.kind, 0].to(points)
+    last = turn[:, None]
+    own = weights.gather(1, last).clamp(min=_SHARE)
+    others = weights.scatter(1, last, 0.0)
+    held = torch.einsum("bu,bkux->bkx", others, points[:, :, : weights.shape[1]])
+    return -held / own[:, :, None]
 
 
 def _pick(points: Tensor, columns: Tensor) -> Tensor:

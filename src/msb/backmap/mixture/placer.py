@@ -116,6 +116,7 @@ class MixturePlacer:
         width = own.shape[1]
         points[:, :width] = torch.where((own >= 0)[..., None], places, points[:, :width])
         rows = self.tables.placed_slots(phase, bead)
+        rows &= torch.arange(width) != self.network.closed(self.layout, context.kind)
         found = self.network.log_density(self.layout, replace(context, points=points), places, rows)
         total = torch.zeros(len(bead), dtype=found.dtype)
         return total.index_add(0, torch.nonzero(rows)[:, 0], found)

@@ -33,6 +33,14 @@ class MixtureSettings(StrictModel):
     turn: float = Field(default=0.2, ge=0, description="Turn of known beads at level 1, rad.")
     jitter: float = Field(default=0.008, ge=0, description="Displacement of known atoms at level 1, nm.")
     decades: float = Field(default=1.5, ge=0, description="Decades by which they are smaller near level 0.")
+    own: float = Field(
+        default=1.0, ge=0, description="Share of these displacements that atoms of the same bead have."
+    )
+    closes: bool = Field(
+        default=False,
+        description="The last atom of a bead that shares none is where the bead's place wants it; the others "
+        "are drawn.",
+    )
     levels: tuple[float, ...] = Field(
         default=(0.8, 0.4, 0.2), description="Level told in the forward pass and in each sweep after it."
     )

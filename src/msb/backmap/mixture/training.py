@@ -79,7 +79,7 @@ class Part:
     @classmethod
     def of(cls, source: Snapshots, words: Vocabulary, settings: MixtureSettings) -> Part:
         """Prepare snapshots."""
-        layout = Layout.of(source.mapping, words, settings.order)
+        layout = Layout.of(source.mapping, words, settings.order, closes=settings.closes)
         tables = Tables.of(source.mapping, settings.order)
         reach = settings.reach * settings.unit
         scene = Scene.of(tables, source.beads, source.boxes, reach, positions=source.positions)
@@ -178,9 +178,11 @@ class MixtureTask:
         points = context.points.clone()
         width = own.shape[1]
         there = (own >= 0)[..., None]
-        places = (copies.positions[rows] - origin) / unit
+        seen_own = clean[rows] + settings.own * (copies.positions[rows] - clean[rows])
+        places = (seen_own - origin) / unit
         points[:, :width] = torch.where(there, places, points[:, :width])
         placed = tables.placed_slots(phase, bead)
+        placed &= torch.arange(width) != self.network.closed(part.layout, context.kind)
         if self.network.training and phase.atoms == "all":  # hydrogens are many and easy
             heavy = torch.arange(width) < tables.n_heavy[bead][:, None]
             placed &= heavy | (torch.rand(own.shape, generator=generator) < _HYDROGEN_SHARE)
