@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 from tmbt import EQUALISE, LIQUID
 
-import engine  # isort: skip  (melt_data's, which tmbt makes known)
-from engine import run_stage  # isort: skip
+from engine import NICE, run_stage  # isort: skip  (melt_data's, which tmbt makes known)
 from systems import Stage, System, topology_text  # isort: skip
 
 from msb.core.box import make_whole
@@ -109,7 +108,9 @@ def at_mean_density(system: System, folder: Path, stage: str) -> str:
     return name
 
 
-def simulate(system: System, folder: Path, ps: float, threads: int = 1, seed: int = 20) -> None:
+def simulate(
+    system: System, folder: Path, ps: float, threads: int = 1, seed: int = 20, nice: int = NICE
+) -> None:
     """Run the preparation, then segments of production until there are `ps` of them.
 
     Parameters
@@ -120,6 +121,8 @@ def simulate(system: System, folder: Path, ps: float, threads: int = 1, seed: in
     ps : float
         Production.
     threads, seed : int
+    nice : int
+        Of GROMACS.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "system.top").write_text(topology_text(system))
@@ -136,7 +139,7 @@ def simulate(system: System, folder: Path, ps: float, threads: int = 1, seed: in
         text = parameters_text(system, stage, dynamics and not velocities, seed)
         print(f"{system.name}: {stage.name}, {stage.ps:g} ps", flush=True)
         top = "heavy.top" if stage.heavy else "system.top"
-        run_stage(folder, stage.name, text, top, before, threads, dynamics and velocities)
+        run_stage(folder, stage.name, text, top, before, threads, dynamics and velocities, nice=nice)
         before, velocities = stage.name, dynamics
         if stage.name == EQUALISE:
             before, velocities = at_mean_density(system, folder, stage.name), False
@@ -164,12 +167,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--ps", type=float, default=2000, help="production (2000)")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=20)
-    parser.add_argument("--nice", type=int, default=engine.NICE, help=f"of GROMACS ({engine.NICE})")
+    parser.add_argument("--nice", type=int, default=NICE, help=f"of GROMACS ({NICE})")
     parser.add_argument("--smoke", action="store_true")
     args = parser.parse_args(arguments)
-    engine.NICE = args.nice
     system, ps = (smoke(LIQUID), SMOKE_PS) if args.smoke else (LIQUID, args.ps)
-    simulate(system, args.out / system.name, ps, args.threads, args.seed)
+    simulate(system, args.out / system.name, ps, args.threads, args.seed, args.nice)
     return 0
 
 

@@ -40,7 +40,7 @@ HOT = 650.0  # K, where the molecules mix
 COUNT, EDGE = 100, 8.5  # molecules, and nm of the cube that they are thrown into
 CUTOFF, DIELECTRIC = 1.0, 3.0
 SHAPES, APART = 8, 0.25  # conformations to begin with, nm between molecules
-TIMES, VALID = (10.0, 35.0, 60.0, 85.0), 100.0  # ps of the production: to learn from, to choose weights by
+TIMES, VALID = (10.0, 20.0, 30.0, 40.0), 50.0  # ps of the production: to learn from, to choose weights by
 EQUALISE = "press"  # the stage whose mean density the production has
 
 
@@ -76,8 +76,8 @@ LIQUID = System(
         Stage("squeeze", 81, HOT, 1000.0, step=3, heavy=True),
         Stage("mix", 201, HOT, step=3, heavy=True),
         Stage("cool", 60, TEMPERATURE, step=3, heavy=True, cool_from=HOT),
-        Stage(EQUALISE, 240, TEMPERATURE, step=3, heavy=True),
-        Stage("settle", 20, TEMPERATURE, None),
+        Stage(EQUALISE, 120, TEMPERATURE, step=3, heavy=True),
+        Stage("settle", 10, TEMPERATURE, None),
     ),
     production=Stage("run", 100, TEMPERATURE, None),
     cutoff=CUTOFF,

@@ -1,6 +1,6 @@
 """Cut out what the backmapper learns from: four snapshots of the liquid, and one that chooses its weights.
 
-python training_set.py --out DIR           # as soon as the first 100 ps are done
+python training_set.py --out DIR           # as soon as the first 50 ps are done
 msb train studies/tmbt/train.yaml          # reads runs/tmbt/tmbt450; see README.md
 
 Writes ``tmbt_train.gro`` and ``.xtc`` and ``tmbt_valid.gro`` beside the all-atom run.
