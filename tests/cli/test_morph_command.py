@@ -65,7 +65,9 @@ def test_the_same_words_make_the_same_file(msb: Callable, case: Case, tmp_path: 
 
 
 def test_beads_at_the_targets_lengths_are_not_scaled(msb: Callable, case: Case, tmp_path: Path) -> None:
-    words = ("morph", case.target, "-m", case.models[2], "--scheme", "A", "--sweeps", 0, "--json")
+    x = walks(np.random.default_rng(0), 1, 0.5, 0.02, 120, BOX)
+    beads = write(tmp_path / "x.gro", melt_topology(), x, BOX)
+    words = ("morph", beads, "-m", case.models[2], "--scheme", "A", "--sweeps", 0, "--json")
     told = json.loads(msb(*words, "-o", tmp_path / "out.gro").out)
     assert told["scale"] == 1.0
     assert any("taken as nm" in line for line in told["said"])

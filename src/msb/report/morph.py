@@ -184,7 +184,7 @@ def _sizes(story: MorphReport) -> Section:
         )
     return Section(
         "Chains",
-        "Large scales stay, since the centres do. The contour length is another matter: it becomes the "
+        "Scales of many centres stay, since these do. The contour length is another matter: it becomes the "
         "target's, as new bonds exclude the old contour.",
         table=Table(("nm", "before", "morphed", "change", "target"), tuple(rows)),
     )

@@ -50,13 +50,10 @@ def statistics_figure(
     lines = _LINES[-len(sets) :]
     shown = [name for name in QUANTITIES if target.counts[name].any()]
     with themed():
-        figure = Figure(figsize=(11.2, 2.9), layout="constrained")
-        for axes, name in zip(figure.subplots(1, 3), QUANTITIES, strict=True):
-            if name not in shown:
-                axes.set_axis_off()
-                continue
+        figure = Figure(figsize=(3.7 * max(len(shown), 2) + 0.1, 2.9), layout="constrained")
+        for axes, name in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
             _draw(axes, name, target, _curves(name, target, sets, bonds), lines, whose)
-        handles, names = figure.axes[QUANTITIES.index(shown[0])].get_legend_handles_labels()
+        handles, names = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside upper right", ncols=len(names), fontsize=8.5)
         return svg(figure)
 
@@ -96,10 +93,10 @@ def _draw(
     edges = _edges(name, target)
     ground = _density(name, edges, target.counts[name])
     axes.stairs(ground, edges, fill=True, color=REFERENCE, alpha=0.22)
-    axes.stairs(ground, edges, color=REFERENCE, linewidth=0.9, label=whose)
+    axes.stairs(ground, edges, baseline=None, color=REFERENCE, linewidth=0.9, label=whose)
     top = float(ground.max())
     for (label, (own, density)), style in zip(curves.items(), lines, strict=True):
-        axes.stairs(density, own, label=label, **style)
+        axes.stairs(density, own, baseline=None, label=label, **style)
         top = max(top, min(float(density.max()), _TOP * float(ground.max())))
     axes.set_xlim(*_limits([(edges, ground), *curves.values()]))
     axes.set_ylim(0, 1.08 * top)

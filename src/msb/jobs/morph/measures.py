@@ -35,7 +35,7 @@ Floats = NDArray[np.floating]
 BEYOND = ("bonds", "angles", "contacts")
 
 #: Edges of the bins that all bonds are counted in, in mean bonds of the target.
-LENGTHS = np.linspace(0.0, 2.5, 251)
+LENGTHS = np.linspace(0.0, 2.5, 151)
 
 _SETS = ("before", "after", "centres")
 _ARRAYS = ("sizes", "beyond", "lengths")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from msb.core.topology import Topology
 from msb.errors import ConfigError, MsbError
@@ -15,7 +16,7 @@ from msb.jobs.morph.maker import MorphMaker, MorphTask, Scheme, centres_of
 from msb.jobs.morph.request import MorphRequest, check_request
 from msb.jobs.morph.top_down import TopDown, open_top_down
 from msb.morph.morpher import Morpher, load_morpher
-from msb.morph.units import length_scale
+from msb.morph.units import How, length_scale
 
 __all__ = ["Bound", "Candidate", "Prepared", "prepare"]
 
@@ -169,12 +170,12 @@ def prepare(request: MorphRequest) -> Prepared:
     system = open_top_down(
         request.structure, request.trajectory, top=request.top, per_chain=request.per_chain, lag=request.lag
     )
-    system.look()
+    first = system.look()
     said = [f"{system.trajectory.path}: {system.chains.how}"]
     candidates, bounds = [], []
     schemes: tuple[Scheme, ...] = ("A", "B") if request.scheme == "auto" else (request.scheme,)
     for source, morpher in morphers.items():
-        fitted, scaled, topology = _fitted(source, morpher, system, request, said)
+        fitted, scaled, topology = _fitted(source, morpher, system, request.scale, first, said)
         bounds.append(_bound(source, fitted, scaled))
         for scheme in schemes:
             if scheme == "A" or request.sweeps != 0:
@@ -183,24 +184,29 @@ def prepare(request: MorphRequest) -> Prepared:
 
 
 def _fitted(
-    source: str, morpher: Morpher, system: TopDown, request: MorphRequest, said: list[str]
+    source: str,
+    morpher: Morpher,
+    system: TopDown,
+    scale: How,
+    first: tuple[NDArray[np.float32], NDArray[np.float32] | None],
+    said: list[str],
 ) -> tuple[Morpher, TopDown, Topology]:
     """The model for the chains of the file, and these in its target's lengths."""
     try:
         topology = system.topology(morpher.types_of(system.chains.lengths))
     except MsbError as error:
         raise type(error)(f"{source} does not fit {system.trajectory.path}: {error}") from None
-    positions, box = system.look()
-    scale = length_scale(
+    positions, box = first
+    found = length_scale(
         positions[None].astype(np.float64),
         None if box is None else box[None].astype(np.float64),
         topology,
         bond=morpher.target.mean_bond,
         density=morpher.target.density,
-        how=request.scale,
+        how=scale,
     )
-    said.append(scale.how)
-    return morpher.onto(topology), replace(system, factor=scale.factor), topology
+    said.append(found.how)
+    return morpher.onto(topology), replace(system, factor=found.factor), topology
 
 
 def _bound(source: str, morpher: Morpher, system: TopDown) -> Bound:
