@@ -161,6 +161,13 @@ def test_topology_shares_templates_of_equal_chains() -> None:
     assert set(topology.masses) == {56.0}
 
 
+def test_unlike_chains_of_one_residue_name_have_their_own_names() -> None:
+    """Analyses tell molecules apart by the names of their templates."""
+    topology = chain_topology([3, 2, 3, 4], ["A"] * 12, ["A"] * 12, resnames=["KG"] * 12)
+    assert [template.name for template, _ in topology.molecules] == ["KG", "KG.2", "KG", "KG.3"]
+    assert set(topology.residue_names) == {"KG"}
+
+
 def test_topology_refuses_lengths_that_do_not_fit() -> None:
     """Names one a bead; no empty chains."""
     with pytest.raises(TopologyError, match="5 beads in all, but 4 names"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import warnings
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from morph_case import BOND, BOX, melt_topology, shared_case, walks, write
 from msb.core.box import make_whole, minimum_image
 from msb.core.mapping import Mapping
 from msb.core.topology import Topology
@@ -100,3 +102,63 @@ def test_target_is_parted_in_time(target: ModuleType, msb_data: Path, tmp_path: 
     frame = beads.read()
     assert frame.boxes is not None
     assert find_chains(frame.positions[0], frame.boxes[0], resids=beads.resids).lengths == (32,) * 24
+
+
+def test_judging_a_model_makes_both_tables(
+    study: Study, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A model that hardly knows anything goes through every step, rivals and verdicts included."""
+    case = shared_case(tmp_path_factory.getbasetemp())
+    run = study("kg_morph", "run")
+    rng = np.random.default_rng(1)
+    for part, count in (("train", 3), ("validation", 1), ("test", 2)):
+        (tmp_path / "target" / part).mkdir(parents=True)
+        for k in range(count):
+            x = walks(rng, 1, BOND, 0.04, 115.0, BOX)
+            write(tmp_path / "target" / part / f"{k}.gro", melt_topology(), x, BOX)
+    words = ["--smoke", "--runs", str(tmp_path), "--top-down", str(case.structure)]
+    assert run.main([*words, "--models", str(case.models[2]), str(case.models[3])]) == 0
+    results = json.loads((tmp_path / "out/results.json").read_text())
+    assert results["frames"] == 2
+    assert set(results["bounds"]) == {"2", "3"}
+    columns = results["columns"]
+    assert {f"morph s{s} {scheme}" for s in (2, 3) for scheme in "AB"} <= set(columns)
+    assert columns["before"]["scores"]["bond"]["excess"] > 0.1
+    assert columns["fragment s2"]["scores"]["bond"]["js"] < columns["before"]["scores"]["bond"]["js"]
+    assert "Table 7.1" in (tmp_path / "out/TABLE.md").read_text()
+    assert len(results["verdicts"]) == 12
+
+
+def test_rivals_keep_the_bottleneck(study: Study) -> None:
+    """Fragments and conformers of the target stand on the centres of the top-down melt."""
+    sets = study("kg_morph", "sets")
+    rng = np.random.default_rng(2)
+    boxes = np.repeat(BOX * np.eye(3, dtype=np.float32)[None], 2, axis=0)
+    train = sets.BeadSet("train", walks(rng, 2, BOND, 0.04, 115.0, BOX), boxes, melt_topology())
+    own = sets.BeadSet("own", walks(rng, 2, 0.36, 0.02, 150.0, BOX), boxes, melt_topology())
+    for rival in (sets.fragments, sets.conformers):
+        made = own.moved_to("made", rival(train, own, 3))
+        assert sets.centres_of(made, 3).positions == pytest.approx(
+            sets.centres_of(own, 3).positions, abs=1e-4
+        )
+        inside = np.linalg.norm(np.diff(made.positions.reshape(-1, 8, 3)[:, :2], axis=1), axis=-1)
+        assert inside.mean() == pytest.approx(BOND, rel=0.05)
+
+
+def test_scores_of_a_perfect_set_are_zero(study: Study) -> None:
+    """The excess of draws from one distribution is zero, that of another is not."""
+    scores = study("kg_morph", "scores")
+    rng = np.random.default_rng(3)
+    weights = np.arange(1, 21) / 210
+    reference = rng.multinomial(700, weights, size=40)
+    same, other = rng.multinomial(700, weights, size=40), rng.multinomial(700, weights[::-1], size=40)
+    assert abs(scores.score(same, reference).excess) < 5e-4
+    assert scores.score(other, reference).excess > 0.1
+
+
+def test_expected_chains_grow_as_their_kuhn_length(study: Study) -> None:
+    """Long chains: as many bonds times the Kuhn length; flexible melts: the known 1.8 sigma."""
+    literature = study("kg_morph", "literature")
+    assert literature.kuhn_length(0.0) == pytest.approx(1.86, abs=0.01)
+    long = literature.expected(5001)["end_to_end"] / 5000 / literature.BOND
+    assert long == pytest.approx(literature.kuhn_length(literature.KAPPA), rel=1e-3)
