@@ -140,12 +140,16 @@ class Method:
     build : str
         ``build(source, topology, mapping, *, name, temperature, options) -> Backmapper``, a model for one
         system straight from snapshots; empty where training is needed.  See :func:`build_model`.
+    command : str
+        The command that takes its models, where that is no backmapping: `model` then is no
+        :class:`Backmapper`.
     """
 
     model: str
     config: str
     train: str
     build: str = ""
+    command: str = ""
 
 
 METHODS: dict[str, Method] = {}
@@ -174,7 +178,12 @@ register(
 )
 register(
     "morph",
-    Method("msb.morph.morpher:Morpher", "msb.morph.config:MorphConfig", "msb.morph.training:train"),
+    Method(
+        "msb.morph.morpher:Morpher",
+        "msb.morph.config:MorphConfig",
+        "msb.morph.training:train",
+        command="msb morph",
+    ),
 )
 for _name in ("fragment", "geometric", "library", "linear", "random"):
     register(
@@ -277,7 +286,8 @@ def load_model(path_or_name: str | Path, device: str = "auto") -> Backmapper:
     Raises
     ------
     BundleError
-        If there is no such model, or its bundle is damaged, foreign or newer than this program.
+        If there is no such model, its bundle is damaged, foreign or newer than this program, or it is no
+        model that puts atoms on beads.
     """
     from msb.io.bundle import read_bundle
 
@@ -286,6 +296,11 @@ def load_model(path_or_name: str | Path, device: str = "auto") -> Backmapper:
         raise BundleError(
             f"{path_or_name}: made by the method `{bundle.method}`, which this version does not have; "
             f"it has {', '.join(sorted(METHODS))}; update msb-suite"
+        )
+    if METHODS[bundle.method].command:
+        raise BundleError(
+            f"{path_or_name} is a model of the method `{bundle.method}`, which puts no atoms on beads: it is for "
+            f"`{METHODS[bundle.method].command}`"
         )
     build: Callable[..., Backmapper] = resolve(METHODS[bundle.method].model).load
     return build(bundle, device=check_device(device))

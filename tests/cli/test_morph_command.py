@@ -119,6 +119,8 @@ def test_a_model_of_another_s_or_method(refused: Callable, case: Case, model: Pa
     assert "trained for s = 2" in refused(*words, "-m", case.models[2], "--s", 4)
     assert "needs one of the method `morph`" in refused(*words, "-m", model)
     assert "nowhere" in refused(*words, "-m", "nowhere")
+    words = ("backmap", case.structure, "-o", tmp_path / "out.gro")
+    assert "it is for `msb morph`" in refused(*words, "-m", case.models[2])
 
 
 @pytest.mark.parametrize(
