@@ -299,8 +299,8 @@ def load_model(path_or_name: str | Path, device: str = "auto") -> Backmapper:
         )
     if METHODS[bundle.method].command:
         raise BundleError(
-            f"{path_or_name} is a model of the method `{bundle.method}`, which puts no atoms on beads: it is for "
-            f"`{METHODS[bundle.method].command}`"
+            f"{path_or_name} is a model of the method `{bundle.method}`, which puts no atoms on beads: "
+            f"it is for `{METHODS[bundle.method].command}`"
         )
     build: Callable[..., Backmapper] = resolve(METHODS[bundle.method].model).load
     return build(bundle, device=check_device(device))
