@@ -1,7 +1,7 @@
 """Morph the Kremer-Grest melt by models of several s, in both schemes, and judge them beside rivals.
 
 python run.py --models MODEL_S2 MODEL_S4 MODEL_S6        # needs simulate.py's out/ and target.py's snapshots
-python run.py --models ... --frames 4 --no-map           # quick
+python run.py --models ... --frames 4 --choice 2 --no-map    # quick
 python run.py --models ... --smoke
 
 Morphed frames are kept under --runs: a run that was stopped goes on, and a new model is another file.
@@ -177,10 +177,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--top-down", type=Path, default=STUDY / "out" / "kg_24x32.gro")
     parser.add_argument("--out", type=Path, help="results.json and TABLE.md (out/ beside this file)")
     parser.add_argument("--frames", type=int, default=FRAMES)
+    parser.add_argument("--choice", type=int, default=CHOICE, help="snapshots after those, to choose by")
     parser.add_argument("--no-map", action="store_true", help="leave the sketch-maps out (they need dscribe)")
     parser.add_argument("--smoke", action="store_true", help="two frames, no map, results under RUNS")
     args = parser.parse_args(arguments)
-    frames, choice = (2, 1) if args.smoke else (args.frames, CHOICE)
+    frames, choice = (2, 1) if args.smoke else (args.frames, args.choice)
     out = args.out or (args.runs / "out" if args.smoke else STUDY / "out")
     study = Study(args.target or args.runs / "target", args.top_down, frames, choice, args.runs)
     results = judge(study, args.models, not (args.no_map or args.smoke))
