@@ -31,6 +31,7 @@ class TargetSettings(StrictModel):
     )
     stride: int = Field(default=1, ge=1, description="Every how many-th frame of a trajectory is taken.")
     temperature: float = Field(gt=0, description="Temperature of the target, K.")
+    reverse: bool = Field(default=True, description="Chains of one kind of bead are learned from either end.")
 
     @field_validator("snapshots", "validation", mode="before")
     @classmethod
@@ -60,6 +61,11 @@ class MorphSampling(SamplingSettings):
     """How beads are placed."""
 
     sweeps: int = Field(default=3, ge=0, description="Gibbs sweeps after the forward pass.")
+    candidates: int = Field(
+        default=4,
+        ge=1,
+        description="Sets of places for a centre's beads; any within the walls is chosen.",
+    )
 
 
 class MorphTraining(TrainingSettings):

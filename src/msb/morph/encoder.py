@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from msb.core.bead_groups import BeadGroup
 from msb.core.mapping import Mapping
 from msb.core.mapping_template import MappingTemplate
@@ -14,7 +16,7 @@ __all__ = ["GROUP", "bottleneck", "bottleneck_template"]
 GROUP = "G"  # type of every centre of mass
 
 
-def bottleneck_template(chain: MoleculeTemplate, s: int) -> MappingTemplate:
+def bottleneck_template(chain: MoleculeTemplate, s: int, first: int = 0) -> MappingTemplate:
     """Centres of mass of `s` consecutive beads along a chain.
 
     A chain whose length is no multiple of `s` ends with a group of the remaining beads.
@@ -25,6 +27,8 @@ def bottleneck_template(chain: MoleculeTemplate, s: int) -> MappingTemplate:
         Linear, beads in the order of the chain.
     s : int
         At least 2.
+    first : int
+        Beads in a smaller group at the beginning; 0 for none.
 
     Raises
     ------
@@ -38,15 +42,13 @@ def bottleneck_template(chain: MoleculeTemplate, s: int) -> MappingTemplate:
             f"chains of {chain.name} have {chain.n_atoms} beads, fewer than the {s} that the model puts "
             "together: use a model with a smaller s"
         )
-    starts = range(0, chain.n_atoms, s)
-    groups = [
-        BeadGroup(f"{GROUP}{k + 1}", tuple(range(first, min(first + s, chain.n_atoms))), GROUP)
-        for k, first in enumerate(starts)
-    ]
+    cuts = [*([0] if first else []), *range(first, chain.n_atoms, s), chain.n_atoms]
+    ends = enumerate(pairwise(cuts))
+    groups = [BeadGroup(f"{GROUP}{k + 1}", tuple(range(*beads)), GROUP) for k, beads in ends]
     return MappingTemplate.from_mass(chain, groups)
 
 
-def bottleneck(topology: Topology, s: int) -> Mapping:
+def bottleneck(topology: Topology, s: int, first: int = 0) -> Mapping:
     r"""The encoder :math:`e_s` of a system of chains.
 
     Source: thesis, eq. 7.1.
@@ -55,11 +57,13 @@ def bottleneck(topology: Topology, s: int) -> Mapping:
     ----------
     topology : Topology
         Linear chains of beads; see `msb.morph.chains.chain_topology`.
-    s : int
+    s, first : int
+        See `bottleneck_template`.
 
     Raises
     ------
     MappingError
         See `bottleneck_template`.
     """
-    return Mapping({t.name: bottleneck_template(t, s) for t in topology.templates}, topology)
+    known = {t: bottleneck_template(t, s, first) for t in topology.templates}
+    return Mapping([known[template] for template, _ in topology.molecules], topology)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from msb.core.template import MoleculeTemplate
+from msb.core.topology import Topology
 from msb.data.snapshots import Snapshots, read_frames
 from msb.data.training_set import TrainingSet, locate_all
 from msb.errors import ConfigError
@@ -37,9 +41,19 @@ class Target:
     select: Snapshots
     chains: str
 
-    def training_set(self, temperature: float) -> TrainingSet:
-        """What `msb.backmap` trains from; without a force field."""
-        return TrainingSet((self.train,), (self.select,), {}, temperature)
+    def training_set(self, config: MorphConfig) -> TrainingSet:
+        """What `msb.backmap` trains from, without a force field: the snapshots, grouped from every bead on.
+
+        Where a centre's beads begin along the chain is of no physical meaning, and neither is, for chains of
+        one kind of bead, which end comes first: so one snapshot stands for many.
+        """
+        sources = [self.train]
+        if config.data.reverse and len(set(self.pattern)) == 1:
+            sources.append(replace(self.train, positions=_reversed(self.train)))
+        shortest = min(template.n_atoms for template in self.train.topology.templates)
+        starts = range(min(config.s, max(1, shortest - config.s)))
+        parts = [_grouped(source, config.s, first) for source in sources for first in starts]
+        return TrainingSet(tuple(parts), (self.select,), {}, config.data.temperature)
 
     @property
     def pattern(self) -> tuple[str, ...]:
@@ -78,6 +92,25 @@ def load_target(config: MorphConfig, base: Path) -> Target:
         )
     held = max(1, frames // _HELD)
     return Target(train[0][: frames - held], train[0][frames - held :], train[1])
+
+
+def _grouped(source: Snapshots, s: int, first: int) -> Snapshots:
+    """The same snapshots with other centres; molecules have other names, since their mapping is another."""
+    molecules = source.topology.molecules
+    if first:
+        molecules = tuple((replace(t, name=f"{t.name}_{first}"), n) for t, n in molecules)
+    mapping = bottleneck(Topology(molecules), s, first)
+    return Snapshots.of(source.positions, mapping, source.boxes, source.hashes)
+
+
+def _reversed(source: Snapshots) -> NDArray[np.float32]:
+    """Positions (F, N, 3) in which every chain is numbered from its other end."""
+    order, at = [], 0
+    for template, count in source.topology.molecules:
+        for _ in range(count):
+            order.append(np.arange(at, at + template.n_atoms)[::-1])
+            at += template.n_atoms
+    return np.asarray(source.positions[:, np.concatenate(order)])
 
 
 def _read(files: list[Path], config: MorphConfig) -> tuple[Snapshots, str]:

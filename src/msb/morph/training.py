@@ -21,6 +21,7 @@ from msb.train.settings import TrainingSettings
 __all__ = ["train"]
 
 _BOND = 0.15  # nm; the bond that the network's built-in lengths are made for
+_OWN = 0.1  # share of the disturbance that beads of the same centre have: they are drawn with each other
 _EXTENT = 1.0  # mean bonds that a bead may be away from its centre, s = 2; grows with s
 
 
@@ -57,7 +58,7 @@ def train(
     target = load_target(config, base)
     statistics = _statistics(target)
     inner = decoder_config(config, statistics["target"].mean_bond)
-    data = target.training_set(config.data.temperature)
+    data = target.training_set(config)
     network, metrics = kind_named("mixture").train(
         inner, data, folder, resume=resume, device=device, progress=progress
     )
@@ -100,6 +101,8 @@ def _network(decoder: DecoderSettings, s: int, bond: float) -> MixtureSettings:
         reach=reach * _BOND,
         shift=decoder.disturbance * _BOND,
         jitter=0.5 * decoder.disturbance * _BOND,
+        own=_OWN,
+        closes=True,
         levels=decoder.levels,
         order=decoder.order,
     )
