@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from functools import reduce
 from operator import add
@@ -222,6 +223,14 @@ def test_the_best_candidate_comes_first(case: Case) -> None:
     assert {c.scheme for c in prepare(MorphRequest(case.structure, None, models, sweeps=0)).candidates} == {
         "A"
     }
+
+
+def test_two_models_of_one_name_are_told_apart(case: Case, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(case.models[2], other)
+    ready = prepare(MorphRequest(case.structure, None, (str(case.models[2]), str(other)), scheme="A"))
+    assert [c.label for c in ready.candidates] == [f"{case.models[2]}, scheme A", f"{other}, scheme A"]
+    assert [bound.model for bound in ready.bounds] == [str(case.models[2]), str(other)]
 
 
 def test_frames_are_the_same_for_any_chunk_and_workers(ready: Prepared, tmp_path: Path) -> None:

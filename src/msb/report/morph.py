@@ -30,8 +30,8 @@ _HOW = (
     "seen the target puts beads back around these centres, then again in sweeps (scheme A; scheme B sweeps "
     "alone, from the top-down beads). Divergences are Jensen-Shannon, natural logarithm, at most 0.693, "
     "from target snapshots that the network was not trained on. The divergence of the centres, before any "
-    "network, is the bound: what arrives at the bottleneck wrong stays wrong. The last column is what the "
-    "target's own two halves score against each other."
+    "network, is the bound: what arrives at the bottleneck wrong stays wrong. The rows of two halves are "
+    "what the target's own snapshots score against each other."
 )
 
 
@@ -184,8 +184,8 @@ def _sizes(story: MorphReport) -> Section:
         )
     return Section(
         "Chains",
-        "Scales of many centres stay, since these do. The contour length is another matter: it becomes the "
-        "target's, as new bonds exclude the old contour.",
+        "Scales of many centres stay, since these do. The contour length is another matter: new bonds "
+        "exclude the old contour, and it goes to the target's.",
         table=Table(("nm", "before", "morphed", "change", "target"), tuple(rows)),
     )
 

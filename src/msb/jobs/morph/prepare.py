@@ -30,7 +30,7 @@ class Bound:
     source : str
         Where the model is from, as it was given.
     model : str
-        Its name.
+        Its name, or where it is from if two have one name.
     s : int
         Beads to a centre.
     divergences : mapping of str to float
@@ -71,6 +71,8 @@ class Candidate:
     topology : Topology
     scheme : {"A", "B"}
     sweeps : int or None
+    title : str
+        Of the model; its name where that is empty.
     """
 
     source: str
@@ -79,6 +81,7 @@ class Candidate:
     topology: Topology
     scheme: Scheme
     sweeps: int | None = None
+    title: str = ""
 
     @property
     def maker(self) -> MorphMaker:
@@ -88,7 +91,7 @@ class Candidate:
     @property
     def label(self) -> str:
         """Model and scheme, for tables."""
-        return f"{self.morpher.name}, scheme {self.scheme}"
+        return f"{self.title or self.morpher.name}, scheme {self.scheme}"
 
     def task(self, number: int, seed: int) -> MorphTask:
         """What to make of a frame of the file.
@@ -172,15 +175,23 @@ def prepare(request: MorphRequest) -> Prepared:
     )
     first = system.look()
     said = [f"{system.trajectory.path}: {system.chains.how}"]
+    names = [morpher.name for morpher in morphers.values()]
     candidates, bounds = [], []
-    schemes: tuple[Scheme, ...] = ("A", "B") if request.scheme == "auto" else (request.scheme,)
     for source, morpher in morphers.items():
+        title = morpher.name if names.count(morpher.name) == 1 else source
         fitted, scaled, topology = _fitted(source, morpher, system, request.scale, first, said)
-        bounds.append(_bound(source, fitted, scaled))
-        for scheme in schemes:
-            if scheme == "A" or request.sweeps != 0:
-                candidates.append(Candidate(source, fitted, scaled, topology, scheme, request.sweeps))
+        bounds.append(_bound(source, title, fitted, scaled))
+        for scheme in _schemes(request, morpher):
+            candidates.append(Candidate(source, fitted, scaled, topology, scheme, request.sweeps, title))
     return Prepared(system, tuple(candidates), tuple(bounds), tuple(dict.fromkeys(said)))
+
+
+def _schemes(request: MorphRequest, morpher: Morpher) -> tuple[Scheme, ...]:
+    """Schemes to choose from; without sweeps there is one."""
+    sweeps = morpher.decoder.sampling.sweeps if request.sweeps is None else request.sweeps
+    if request.scheme == "auto":
+        return ("A", "B") if sweeps else ("A",)
+    return (request.scheme,)
 
 
 def _fitted(
@@ -209,9 +220,9 @@ def _fitted(
     return morpher.onto(topology), replace(system, factor=found.factor), topology
 
 
-def _bound(source: str, morpher: Morpher, system: TopDown) -> Bound:
+def _bound(source: str, title: str, morpher: Morpher, system: TopDown) -> Bound:
     positions, box, _ = system.read(0)
     centres = np.asarray(morpher.bottleneck.beads(positions.astype(np.float64)))
     found = centres_of(morpher, centres[None], None if box is None else box[None])
     floor = morpher.centres.divergences(morpher.centres_held_out)
-    return Bound(source, morpher.name, morpher.s, found.divergences(morpher.centres_held_out), floor)
+    return Bound(source, title, morpher.s, found.divergences(morpher.centres_held_out), floor)
