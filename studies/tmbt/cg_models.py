@@ -38,7 +38,7 @@ BASE = "B"  # the model that the tables are iterated with
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is computed; steps of 4 fs.
+    """How much is computed; steps of `STEP`.
 
     Attributes
     ----------
@@ -50,12 +50,12 @@ class Effort:
         Frames of a model's trajectory and steps between them.
     """
 
-    iterations: int = 50
-    rescalings: int = 4
-    settle: int = 2000
-    frames: int = 60
-    every: int = 250
-    production: tuple[int, int] = (100, 1250)
+    iterations: int = 40
+    rescalings: int = 3
+    settle: int = 1000
+    frames: int = 30
+    every: int = 120
+    production: tuple[int, int] = (60, 400)
 
 
 SMOKE = Effort(2, 1, 5, 2, 5, (3, 5))
@@ -131,8 +131,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Derive, rescale and simulate."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder of the run, as for simulate.py")
-    parser.add_argument("--iterations", type=int, default=Effort().iterations, help="(50; the paper's 200)")
-    parser.add_argument("--every", type=float, default=20.0, help="ps between frames to assess (20)")
+    parser.add_argument("--iterations", type=int, default=Effort().iterations, help="(40; the paper's 200)")
+    parser.add_argument("--every", type=float, default=10.0, help="ps between frames to assess (10)")
     parser.add_argument("--skip", type=float, default=VALID, help=f"ps before the first of them ({VALID:g})")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--smoke", action="store_true")

@@ -10,20 +10,32 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pairs import PairTables
 
 from msb.core.topology import Topology
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "hexane_assess"))  # studies are no package
-from coarse import GAP, SPACING, Mixture, _one_table
+from coarse import GAP, SPACING, Mixture, _one_table, kind_of
 
-__all__ = ["CUTOFF", "KT", "MODELS", "TERMS", "Fields", "bead_system", "dynamics", "values"]
+__all__ = [
+    "CUTOFF",
+    "KT",
+    "MODELS",
+    "TERMS",
+    "Fields",
+    "bead_system",
+    "dynamics",
+    "openmm_tables",
+    "python_tables",
+    "values",
+]
 
 FloatArray = NDArray[np.float64]
 TEMPERATURE = 450.0  # K
 BOLTZMANN = 0.0083144626  # kJ/mol/K
 KT = BOLTZMANN * TEMPERATURE
 CUTOFF = 1.3  # nm, as in the paper
-STEP, FRICTION = 0.004, 5.0  # ps, 1/ps
+STEP, FRICTION = 0.006, 5.0  # ps, 1/ps
 BAR = 16.605391  # of one kJ/mol/nm^3
 STRETCH = 5e-4  # of the box, for its pressure
 BEADS = 7
@@ -145,6 +157,28 @@ def bead_system(fields: Fields, model: str, beads: Topology, edge: float) -> Any
         elif len(members[0]) == 2 and model == "A":
             for i, j in places:
                 system.addConstraint(i, j, fields.lengths[term])
+    between = python_tables if hasattr(openmm, "PythonForce") else openmm_tables
+    system.addForce(between(fields, beads))
+    return system
+
+
+def python_tables(fields: Fields, beads: Topology) -> Any:
+    """Return the tables between beads as a force of OpenMM's that numpy evaluates."""
+    import openmm
+
+    tables = np.array([[fields.pairs[kind_of(one, other)] for other in "AB"] for one in "AB"])
+    kinds = np.array(["AB".index(kind) for kind in beads.atom_types])
+    force = openmm.PythonForce(
+        PairTables(tables, SPACING, kinds, beads.expand(lambda one: one.exclusions(3)))
+    )
+    force.setUsesPeriodicBoundaryConditions(True)
+    return force
+
+
+def openmm_tables(fields: Fields, beads: Topology) -> Any:
+    """Return the tables between beads as OpenMM's own force."""
+    import openmm
+
     apart = openmm.CustomNonbondedForce(f"table(r+(t1+t2)*{CUTOFF + GAP})")
     apart.addPerParticleParameter("t")
     apart.setNonbondedMethod(apart.CutoffPeriodic)
@@ -154,8 +188,7 @@ def bead_system(fields: Fields, model: str, beads: Topology, edge: float) -> Any
     for kind in beads.atom_types:
         apart.addParticle([float(kind == "B")])
     apart.createExclusionsFromBonds([tuple(pair) for pair in beads.bonds.tolist()], 3)
-    system.addForce(apart)
-    return system
+    return apart
 
 
 def _force(fields: Fields, term: str, places: list[list[int]]) -> Any:

@@ -40,7 +40,7 @@ def derive(potentials: ModuleType, study: Study) -> ModuleType:
     return study("tmbt", "derive")
 
 
-def atoms_of(tmbt: ModuleType, frames: int, noise: float = 0.004) -> tuple[Topology, np.ndarray]:
+def atoms_of(tmbt: ModuleType, frames: int, noise: float) -> tuple[Topology, np.ndarray]:
     """Molecules turned at random on a grid, atoms shaken: (F, 4 * 69, 3), nm."""
     topology = Topology(((tmbt.tmbt(), COUNT),))
     one = open_trajectory(tmbt.TOPOLOGY.with_suffix(".gro")).read(0, None).positions[0].astype(float)
@@ -117,6 +117,35 @@ def test_openmm_has_the_energy_of_the_terms(
         ]
         ours.append(sum(own))
     assert np.diff(ours) == pytest.approx(np.diff(theirs), abs=0.02)
+
+
+@pytest.mark.skipif(not hasattr(openmm, "PythonForce"), reason="needs OpenMM 8.4 or newer (PythonForce)")
+def test_tables_in_numpy_are_openmms(potentials: ModuleType, fields: SimpleNamespace) -> None:
+    """The tables end smoothly, so that OpenMM's, which are joined to one, are the same to the last bin."""
+    r = potentials.SPACING * np.arange(round(potentials.CUTOFF / potentials.SPACING) + 1)
+    fade = np.where(r < potentials.CUTOFF, (1 - r / potentials.CUTOFF) ** 3, 0.0)
+    shapes = {"A-A": 40 * fade, "A-B": 30 * fade * np.cos(5 * r), "B-B": 20 * fade * (1 - 3 * r)}
+    made = replace(fields.made, pairs={kind: tuple(table.tolist()) for kind, table in shapes.items()})
+    edge = 2.8
+    x = np.random.default_rng(6).uniform(-edge, 2 * edge, (COUNT, 1, 3)) + fields.beads[0].reshape(
+        COUNT, 7, 3
+    )
+    found = []
+    for tables in (potentials.openmm_tables, potentials.python_tables):
+        system = openmm.System()
+        for mass in fields.topology.masses.tolist():
+            system.addParticle(mass)
+        system.setDefaultPeriodicBoxVectors(*(np.eye(3) * edge).tolist())
+        system.addForce(tables(made, fields.topology))
+        platform = openmm.Platform.getPlatformByName("Reference")
+        context = openmm.Context(system, openmm.VerletIntegrator(0.001), platform)
+        context.setPositions(x.reshape(-1, 3))
+        state = context.getState(getEnergy=True, getForces=True)
+        found.append((state.getPotentialEnergy()._value, state.getForces(asNumpy=True)._value))
+    (energy, forces), (ours, own) = found
+    assert ours == pytest.approx(energy, abs=0.01)
+    assert own == pytest.approx(forces, abs=0.02)
+    assert np.abs(forces).max() > 20
 
 
 def test_fields_go_to_json_and_back(potentials: ModuleType, fields: SimpleNamespace) -> None:
@@ -201,7 +230,7 @@ def test_models_from_a_run_go_on_and_are_assessed(tmbt: ModuleType, study: Study
     simulate, cg_models, run = (study("tmbt", name) for name in ("simulate", "cg_models", "run"))
     folder = tmp_path / tmbt.LIQUID.name
     folder.mkdir()
-    topology, x = atoms_of(tmbt, 5)
+    topology, x = atoms_of(tmbt, 5, 0.015)
     box = np.tile(np.eye(3, dtype=np.float32) * EDGE, (5, 1, 1))
     times = simulate.SMOKE_PS / 4 * np.arange(5)
     for name in ("start.gro", "run001.xtc"):
