@@ -92,7 +92,7 @@ def assessed(name: str, args: argparse.Namespace) -> Assessment:
     """Assess all models with one way of putting atoms back; frames that are there are kept."""
     ready = prepare(request_of(name, args))
     options = AssessOptions(
-        polish=not args.no_polish,
+        polish=WAYS[name].column == "polished" or not args.no_polish,
         finish=WAYS[name].finish,
         temperature=TEMPERATURE,
         workers=args.workers,
@@ -252,7 +252,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help=f"results.json and TABLE.md (default {OUT})")
     parser.add_argument("--way", nargs="+", choices=sorted(WAYS), help="(all that can be)")
     parser.add_argument("--frames", type=int, help="of every set (all)")
-    parser.add_argument("--no-polish", action="store_true", help="raw structures only")
+    parser.add_argument("--no-polish", action="store_true", help="raw structures only, but for `em`")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--smoke", action="store_true", help=f"{SMOKE_FRAMES} frames, fragment, raw")
     args = parser.parse_args(arguments)
