@@ -25,6 +25,7 @@ from tables import goals, markdown
 
 from msb.analysis.divergence import js
 from msb.io.atomic import atomic_write_json, atomic_write_text, file_sha256
+from msb.morph.field import target_field
 from msb.morph.morpher import Morpher, load_morpher
 from msb.morph.statistics import QUANTITIES, LocalStatistics
 
@@ -32,7 +33,8 @@ __all__ = ["Study", "main"]
 
 STUDY = Path(__file__).resolve().parent
 FRAMES, CHOICE = 40, 10  # Kremer-Grest snapshots that are judged, and those after them to choose by
-MAP_FRAMES = 8
+MAP_FRAMES = 6
+CANDIDATES, FIELD_SWEEPS = 8, 4
 SEED = 1
 SCHEMES = ("A", "B")
 PARTS = ("train", "validation", "test")
@@ -69,10 +71,10 @@ class Study:
         self.known = LocalStatistics.of(self.train.positions, self.train.boxes, self.train.topology)
         self.reference = counts_of(self.test, self.known)
 
-    def morphed(self, path: Path, model: Morpher, scheme: str) -> tuple[BeadSet, float]:
+    def morphed(self, path: Path, model: Morpher, scheme: str, how: str = "") -> tuple[BeadSet, float]:
         """All snapshots by one model and scheme, and the seconds of a frame."""
         name = f"s{model.s}{scheme}"
-        file = self.runs / "columns" / f"{name}_{file_sha256(path / 'model.json')[:12]}"
+        file = self.runs / "columns" / f"{name}_{file_sha256(path / 'model.json')[:12]}{how}"
         number = len(self.before.positions)
         done, cost = [], []
         for f in range(number):
@@ -128,9 +130,18 @@ def charts_of(sets: list[BeadSet], bond: float, wanted: bool) -> dict[str, Chart
     return {name: fit_chart(sets, bond, alone=alone) for name, alone in names.items()}
 
 
-def judge(study: Study, paths: list[Path], with_map: bool) -> dict[str, Any]:
+def ready(path: Path, study: Study, field: bool) -> Morpher:
+    """Load a model for the top-down melt; a field weighs candidates by the target's statistics."""
+    model = load_morpher(path).onto(study.before.topology)
+    if field:
+        model.decoder.use_field(target_field(model.topology, model.target, model.temperature))
+        model.decoder.sampled_as(select="boltzmann", candidates=CANDIDATES, sweeps=FIELD_SWEEPS, redraw=False)
+    return model
+
+
+def judge(study: Study, paths: list[Path], with_map: bool, field: bool = False) -> dict[str, Any]:
     """Make every column and put them side by side."""
-    models = [(path, load_morpher(path).onto(study.before.topology)) for path in paths]
+    models = [(path, ready(path, study, field)) for path in paths]
     bounds = {str(model.s): study.bound(model.s, with_map) for _, model in models}
     for s, found in bounds.items():
         said = ", ".join(f"{q} {own['js']:.4f} ({own['excess']:+.4f})" for q, own in found.items())
@@ -144,7 +155,7 @@ def judge(study: Study, paths: list[Path], with_map: bool) -> dict[str, Any]:
     choices = {}
     for path, model in models:
         for scheme in SCHEMES:
-            own, cost = study.morphed(path, model, scheme)
+            own, cost = study.morphed(path, model, scheme, "_field" if field else "")
             told = study.column(own[: study.frames], charts, places)
             away = centres_of(own, model.s).positions - centres_of(study.before, model.s).positions
             name = f"morph s{model.s} {scheme}"
@@ -178,13 +189,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="results.json and TABLE.md (out/ beside this file)")
     parser.add_argument("--frames", type=int, default=FRAMES)
     parser.add_argument("--choice", type=int, default=CHOICE, help="snapshots after those, to choose by")
+    parser.add_argument("--field", action="store_true", help="weigh candidates by the target's statistics")
     parser.add_argument("--no-map", action="store_true", help="leave the sketch-maps out (they need dscribe)")
     parser.add_argument("--smoke", action="store_true", help="two frames, no map, results under RUNS")
     args = parser.parse_args(arguments)
     frames, choice = (2, 1) if args.smoke else (args.frames, args.choice)
     out = args.out or (args.runs / "out" if args.smoke else STUDY / "out")
     study = Study(args.target or args.runs / "target", args.top_down, frames, choice, args.runs)
-    results = judge(study, args.models, not (args.no_map or args.smoke))
+    results = judge(study, args.models, not (args.no_map or args.smoke), args.field)
     verdicts = goals(results)
     results["verdicts"] = [asdict(verdict) for verdict in verdicts]
     out.mkdir(parents=True, exist_ok=True)

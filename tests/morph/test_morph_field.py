@@ -1,0 +1,92 @@
+"""The field of a target's statistics is minus kT times the logarithms that it was made of."""
+
+from __future__ import annotations
+
+import numpy as np
+import openmm
+import pytest
+
+from msb.errors import TrajectoryError
+from msb.morph import chain_topology
+from msb.morph.field import target_field
+from msb.morph.statistics import LocalStatistics, Ranges
+from msb.units import BOLTZMANN
+
+KELVIN = 400.0
+KT = BOLTZMANN * KELVIN
+BOND, WIDTH = 0.5, 0.03  # nm
+BEND = 8.0  # kT of 1 + cos
+
+
+def statistics() -> LocalStatistics:
+    """Counts of harmonic bonds, of bending by cosines, and of pairs with a shoulder, of very many values."""
+    edges = {
+        "bond": np.linspace(0.3, 0.7, 61),
+        "angle": np.linspace(0.0, np.pi, 61),
+        "rdf": np.linspace(0.0, 1.5, 61),
+    }
+    r, a, d = (0.5 * (e[1:] + e[:-1]) for e in edges.values())
+    density = {
+        "bond": r**2 * np.exp(-0.5 * ((r - BOND) / WIDTH) ** 2),
+        "angle": np.sin(a) * np.exp(-BEND * (1 + np.cos(a))),
+        "rdf": np.diff(edges["rdf"] ** 3) * pair_correlation(d),
+    }
+    counts = {q: np.round(1e7 * x / x.sum()).astype(np.int64) for q, x in density.items()}
+    ranges = Ranges((0.4, 0.6), (0.5, 3.1), 0.4)
+    return LocalStatistics(edges, counts, BOND, 5.0, ranges)
+
+
+def pair_correlation(d: np.ndarray) -> np.ndarray:
+    """g(d): nothing below 0.4 nm, a maximum, one in the end."""
+    return np.where(d < 0.4, 0.0, 1 + 0.5 * np.exp(-(((d - 0.6) / 0.1) ** 2)))
+
+
+def energy(positions: list[list[float]], lengths: list[int]) -> float:
+    """kT of beads at positions."""
+    names = ["B"] * len(positions)
+    system = target_field(chain_topology(lengths, names, names), statistics(), KELVIN)
+    context = openmm.Context(
+        system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatformByName("Reference")
+    )
+    context.setPositions(np.array(positions))
+    return context.getState(getEnergy=True).getPotentialEnergy()._value / KT
+
+
+def test_bonds_get_their_potential_back() -> None:
+    """Differences along the bond are those of the harmonic potential, and walls rise beyond."""
+    base = energy([[0, 0, 0], [BOND, 0, 0]], [2])
+    for r in (0.43, 0.47, 0.53, 0.56):
+        expected = 0.5 * ((r - BOND) / WIDTH) ** 2
+        assert energy([[0, 0, 0], [r, 0, 0]], [2]) - base == pytest.approx(expected, abs=0.03)
+    assert energy([[0, 0, 0], [0.9, 0, 0]], [2]) - base > 500
+
+
+def test_angles_get_their_potential_back() -> None:
+    """Eq. 2.44 comes back from its own distribution."""
+
+    def at(angle: float) -> float:
+        end = [BOND - BOND * np.cos(angle), BOND * np.sin(angle), 0]
+        return energy([[0, 0, 0], [BOND, 0, 0], end], [3])
+
+    for angle in (1.8, 2.2, 2.9):
+        expected = BEND * (np.cos(angle) - np.cos(2.5))
+        assert at(angle) - at(2.5) == pytest.approx(expected, abs=0.05)
+
+
+def test_pairs_get_their_correlation_back() -> None:
+    """Strangers feel -ln g up to the reach; those within two bonds feel nothing of it."""
+    far = energy([[0, 0, 0], [0.79, 0, 0]], [1, 1])
+    near = energy([[0, 0, 0], [0.6, 0, 0]], [1, 1])
+    assert far - near == pytest.approx(np.log(pair_correlation(np.array([0.6])))[0], abs=0.05)
+    assert energy([[0, 0, 0], [0.3, 0, 0]], [1, 1]) > 5
+
+
+def test_too_few_values_are_refused() -> None:
+    """A sentence, not a polynomial through noise."""
+    poor = statistics()
+    poor.counts["bond"][:] = 1
+    with pytest.raises(TrajectoryError, match="too few values of the bond"):
+        target_field(chain_topology([3], ["B"] * 3, ["B"] * 3), poor, KELVIN)
+    poor.counts["rdf"][:] = 0
+    with pytest.raises(TrajectoryError, match="no non-bonded pairs"):
+        target_field(chain_topology([1], ["B"], ["B"]), poor, KELVIN)
