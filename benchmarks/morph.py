@@ -101,12 +101,12 @@ def written(path: Path, sizes: tuple[int, int], angle: float, frames: int, seed:
     return path
 
 
-def trained(folder: Path, s: int, steps: int) -> Path:
-    """A model of usual size that learned for a moment."""
+def trained(folder: Path, s: int, steps: int, small: bool = False) -> Path:
+    """A model of usual size, or a small one, that learned for a moment."""
     from msb.morph.config import MorphConfig
     from msb.morph.training import train
 
-    target = written(folder / "target.gro", TARGET, ANGLES["target"], 6, 1)
+    target = written(folder / "target.gro", SMALL if small else TARGET, ANGLES["target"], 6, 1)
     work = folder / "training"
     work.mkdir()
     plain = {
@@ -116,6 +116,8 @@ def trained(folder: Path, s: int, steps: int) -> Path:
         "data": {"snapshots": [str(target)], "temperature": 300.0},
         "training": {"steps": steps, "batch": 8, "learning_rate": 1.5e-3, "validate_every": steps},
     }
+    if small:
+        plain |= {"decoder": {"width": 8, "blocks": 1, "around_width": 4}, "walls": False}
     train(MorphConfig.parse(plain), folder, work).save(folder / "model")
     return folder / "model"
 
@@ -174,7 +176,8 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = arguments.model or trained(folder, arguments.s, 2 if arguments.smoke else arguments.steps)
+        steps = 2 if arguments.smoke else arguments.steps
+        model = arguments.model or trained(folder, arguments.s, steps, arguments.smoke)
         sizes = SMALL if arguments.smoke else LARGE
         structure = arguments.structure or written(folder / "kg.gro", sizes, ANGLES["top-down"], 1, 2)
         row = measure(model, structure, folder / "morphed.gro", arguments.sweeps)

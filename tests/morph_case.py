@@ -15,7 +15,7 @@ from msb.morph.config import MorphConfig
 from msb.morph.morpher import Morpher
 from msb.morph.training import train
 
-CHAINS, BEADS = 6, 8
+CHAINS, BEADS = 4, 6
 BOND, BOX = 0.5, 2.4  # nm, of the target
 SIGMA = 0.1  # nm of the top-down files, whose bonds are 0.97 sigma
 
