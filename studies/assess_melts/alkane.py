@@ -32,7 +32,7 @@ from msb.io.trajectory import open_trajectory
 from msb.io.writers import open_writer
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "melt_data"))  # studies are no package
-from engine import parameters_text, run_stage
+from engine import NICE, parameters_text, run_stage
 from systems import Stage, System
 
 __all__ = ["MAPPING", "STAGES", "TEMPERATURE", "dodecane", "edge_of", "main", "simulate", "start", "top_text"]
@@ -123,7 +123,9 @@ def start(data: Path, template: MoleculeTemplate, edge: float, molecules: int | 
     return np.asarray(moved[:molecules].reshape(-1, 3), dtype=np.float32)
 
 
-def simulate(runs: Path, data: Path, ps: float = PS, threads: int = 1, smoke: bool = False) -> Path:
+def simulate(
+    runs: Path, data: Path, ps: float = PS, threads: int = 1, smoke: bool = False, nice: int = NICE
+) -> Path:
     """Run every stage to its end, from where it stopped, and return the folder.
 
     Parameters
@@ -138,6 +140,8 @@ def simulate(runs: Path, data: Path, ps: float = PS, threads: int = 1, smoke: bo
         Of GROMACS.
     smoke : bool
         A few molecules and steps.
+    nice : int
+        Of GROMACS.
 
     Returns
     -------
@@ -165,7 +169,7 @@ def simulate(runs: Path, data: Path, ps: float = PS, threads: int = 1, smoke: bo
         text = parameters_text(system, stage, stage.name == "settle", seed=1)
         text = text.replace("compressed-x-precision = 10000\n", f"compressed-x-precision = {DECIMALS}\n")
         print(f"dodecane: {stage.name}, {stage.ps:g} ps", flush=True)
-        run_stage(folder, stage.name, text, "system.top", before, threads, before == "settle")
+        run_stage(folder, stage.name, text, "system.top", before, threads, before == "settle", nice=nice)
         before = stage.name
     return folder
 
@@ -193,9 +197,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--runs", type=Path, default=Path("runs") / "assess_melts")
     parser.add_argument("--ps", type=float, default=PS, help=f"production ({PS:g})")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--nice", type=int, default=NICE, help=f"of GROMACS ({NICE})")
     parser.add_argument("--smoke", action="store_true", help="a few molecules and steps")
     args = parser.parse_args(arguments)
-    simulate(args.runs, args.data, args.ps, args.threads, args.smoke)
+    simulate(args.runs, args.data, args.ps, args.threads, args.smoke, args.nice)
     return 0
 
 
