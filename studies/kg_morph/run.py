@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from chart import Chart, fit_chart
 from numpy.typing import NDArray
-from scores import counts_of, held_out_rates, rates, score, sizes
+from scores import counts_of, held_out_rates, rates, score, scores_of, sizes
 from sets import BeadSet, centres_of, conformers, fragments, keep, kept, read_set, scaled
 from tables import goals, markdown
 
@@ -102,7 +102,7 @@ class Study:
     def column(self, own: BeadSet, charts: dict[str, Chart], places: dict[str, Counts]) -> dict[str, Any]:
         """Everything told of a set."""
         counts = counts_of(own, self.known)
-        scores = {q: asdict(score(counts[q], self.reference[q])) for q in QUANTITIES}
+        scores = {q: asdict(found) for q, found in scores_of(counts, self.reference).items()}
         for name, chart in charts.items():
             scores[name] = asdict(score(chart.counts(own[:MAP_FRAMES]), places[name]))
         return {"scores": scores, "sizes": sizes(own), "rates": rates(own, self.known.ranges)}
@@ -113,7 +113,7 @@ class Study:
         own = centres_of(self.before[: self.frames], s)
         known = LocalStatistics.of(train.positions, train.boxes, train.topology)
         counts, reference = counts_of(own, known), counts_of(test, known)
-        found = {q: asdict(score(counts[q], reference[q])) for q in QUANTITIES}
+        found = {q: asdict(one) for q, one in scores_of(counts, reference).items()}
         for name, chart in charts_of([train, own], known.mean_bond, with_map).items():
             found[name] = asdict(score(chart.counts(own[:MAP_FRAMES]), chart.counts(test)))
         return found

@@ -14,7 +14,7 @@ from msb.analysis.structure.chains import chain_statistics
 from msb.jobs.morph.measures import BEYOND, beyond
 from msb.morph.statistics import QUANTITIES, LocalStatistics, Ranges
 
-__all__ = ["Score", "counts_of", "held_out_rates", "rates", "score", "sizes"]
+__all__ = ["Score", "counts_of", "held_out_rates", "rates", "score", "scores_of", "sizes"]
 
 Counts = NDArray[np.int64]
 
@@ -45,6 +45,12 @@ def counts_of(own: BeadSet, like: LocalStatistics) -> dict[str, Counts]:
         for f in range(len(own.positions))
     ]
     return {q: np.stack([counts[q] for counts in frames]) for q in QUANTITIES}
+
+
+def scores_of(test: dict[str, Counts], reference: dict[str, Counts]) -> dict[str, Score]:
+    """Score every quantity that all frames have values of: two centres a chain make no angle."""
+    both = [q for q in QUANTITIES if test[q].any(1).all() and reference[q].any(1).all()]
+    return {q: score(test[q], reference[q]) for q in both}
 
 
 def score(test: Counts, reference: Counts) -> Score:

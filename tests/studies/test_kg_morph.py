@@ -12,7 +12,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from morph_case import BOND, BOX, melt_topology, shared_case, walks, write
+from morph_case import BEADS, BOND, BOX, melt_topology, shared_case, walks, write
 from msb.core.box import make_whole, minimum_image
 from msb.core.mapping import Mapping
 from msb.core.topology import Topology
@@ -141,7 +141,7 @@ def test_rivals_keep_the_bottleneck(study: Study) -> None:
         assert sets.centres_of(made, 3).positions == pytest.approx(
             sets.centres_of(own, 3).positions, abs=1e-4
         )
-        inside = np.linalg.norm(np.diff(made.positions.reshape(-1, 8, 3)[:, :2], axis=1), axis=-1)
+        inside = np.linalg.norm(np.diff(made.positions.reshape(-1, BEADS, 3)[:, :2], axis=1), axis=-1)
         assert inside.mean() == pytest.approx(BOND, rel=0.05)
 
 
