@@ -87,7 +87,7 @@ def model(folder: Path, s: int, target: Path, steps: int = 4) -> Path:
         "data": {"snapshots": [str(target)], "temperature": 300.0},
         "decoder": {"width": 8, "blocks": 1, "components": 2, "around_width": 4, "beads_around": 6},
         "sampling": {"sweeps": 1},
-        "walls": False,
+        "weigh": "none",
         "training": {"steps": steps, "batch": 2, "validate_every": steps},
     }
     work = folder.parent / f"{folder.name}_work"

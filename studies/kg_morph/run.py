@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from tables import goals, markdown
 
 from msb.analysis.divergence import js
 from msb.io.atomic import atomic_write_json, atomic_write_text, file_sha256
-from msb.morph.field import target_field
 from msb.morph.morpher import Morpher, load_morpher
 from msb.morph.statistics import QUANTITIES, LocalStatistics
 
@@ -34,7 +33,6 @@ __all__ = ["Study", "main"]
 STUDY = Path(__file__).resolve().parent
 FRAMES, CHOICE = 40, 10  # Kremer-Grest snapshots that are judged, and those after them to choose by
 MAP_FRAMES = 6
-CANDIDATES, FIELD_SWEEPS = 8, 4
 SEED = 1
 SCHEMES = ("A", "B")
 PARTS = ("train", "validation", "test")
@@ -130,18 +128,17 @@ def charts_of(sets: list[BeadSet], bond: float, wanted: bool) -> dict[str, Chart
     return {name: fit_chart(sets, bond, alone=alone) for name, alone in names.items()}
 
 
-def ready(path: Path, study: Study, field: bool) -> Morpher:
-    """Load a model for the top-down melt; a field weighs candidates by the target's statistics."""
-    model = load_morpher(path).onto(study.before.topology)
-    if field:
-        model.decoder.use_field(target_field(model.topology, model.target, model.temperature))
-        model.decoder.sampled_as(select="boltzmann", candidates=CANDIDATES, sweeps=FIELD_SWEEPS, redraw=False)
-    return model
+def ready(path: Path, study: Study, weigh: str) -> Morpher:
+    """Load a model for the top-down melt; candidates are weighed as it says, or otherwise."""
+    model = load_morpher(path)
+    if weigh:
+        model = replace(model, config=model.config.model_copy(update={"weigh": weigh}))
+    return model.onto(study.before.topology)
 
 
-def judge(study: Study, paths: list[Path], with_map: bool, field: bool = False) -> dict[str, Any]:
+def judge(study: Study, paths: list[Path], with_map: bool, weigh: str = "") -> dict[str, Any]:
     """Make every column and put them side by side."""
-    models = [(path, ready(path, study, field)) for path in paths]
+    models = [(path, ready(path, study, weigh)) for path in paths]
     bounds = {str(model.s): study.bound(model.s, with_map) for _, model in models}
     for s, found in bounds.items():
         said = ", ".join(f"{q} {own['js']:.4f} ({own['excess']:+.4f})" for q, own in found.items())
@@ -155,7 +152,7 @@ def judge(study: Study, paths: list[Path], with_map: bool, field: bool = False) 
     choices = {}
     for path, model in models:
         for scheme in SCHEMES:
-            own, cost = study.morphed(path, model, scheme, "_field" if field else "")
+            own, cost = study.morphed(path, model, scheme, f"_{model.config.weigh}")
             told = study.column(own[: study.frames], charts, places)
             away = centres_of(own, model.s).positions - centres_of(study.before, model.s).positions
             name = f"morph s{model.s} {scheme}"
@@ -189,14 +186,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="results.json and TABLE.md (out/ beside this file)")
     parser.add_argument("--frames", type=int, default=FRAMES)
     parser.add_argument("--choice", type=int, default=CHOICE, help="snapshots after those, to choose by")
-    parser.add_argument("--field", action="store_true", help="weigh candidates by the target's statistics")
+    parser.add_argument(
+        "--weigh", default="", choices=("field", "walls", "none"), help="instead of the models'"
+    )
     parser.add_argument("--no-map", action="store_true", help="leave the sketch-maps out (they need dscribe)")
     parser.add_argument("--smoke", action="store_true", help="two frames, no map, results under RUNS")
     args = parser.parse_args(arguments)
     frames, choice = (2, 1) if args.smoke else (args.frames, args.choice)
     out = args.out or (args.runs / "out" if args.smoke else STUDY / "out")
     study = Study(args.target or args.runs / "target", args.top_down, frames, choice, args.runs)
-    results = judge(study, args.models, not (args.no_map or args.smoke), args.field)
+    results = judge(study, args.models, not (args.no_map or args.smoke), args.weigh)
     verdicts = goals(results)
     results["verdicts"] = [asdict(verdict) for verdict in verdicts]
     out.mkdir(parents=True, exist_ok=True)

@@ -53,7 +53,8 @@ def configuration(folder: Path, **changes: object) -> MorphConfig:
         "name": "small",
         "data": {"snapshots": "target.gro", "temperature": 300.0},
         "decoder": {"width": 32, "blocks": 1, "beads_around": 8, "around_width": 8},
-        "sampling": {"sweeps": 1},
+        "sampling": {"sweeps": 1, "candidates": 4},
+        "weigh": "walls",
         "training": {"steps": 250, "batch": 4, "validate_every": 250},
         **changes,
     }

@@ -59,6 +59,15 @@ def test_centres_stay_and_bonds_become_the_targets(morpher: Morpher, top_down: W
     assert now.divergences(model.held_out)["bond"] < 0.7 * was.divergences(model.held_out)["bond"]
 
 
+def test_weighing_by_the_targets_statistics_keeps_centres(morpher: Morpher, top_down: Walks) -> None:
+    config = morpher.config.model_copy(update={"weigh": "field"})
+    model = Morpher(**{**vars(morpher), "config": config}).onto(top_down.topology)
+    found = model.morph(top_down.positions[:1], top_down.boxes[:1], seed=1, sweeps=1)
+    before = model.bottleneck.beads(top_down.positions[:1].astype(float))
+    np.testing.assert_allclose(model.bottleneck.beads(found.astype(float)), before, atol=2e-6)
+    assert model.decoder.sampling.select == "boltzmann"
+
+
 def test_the_same_seed_and_frame_give_the_same(morpher: Morpher, top_down: Walks) -> None:
     model = morpher.onto(top_down.topology)
     both = model.morph(top_down.positions, top_down.boxes, seed=3)
@@ -137,7 +146,8 @@ def test_statistics_add_up_and_survive_json(target: Walks) -> None:
 
 
 def test_models_are_told_apart(folder: Path, morpher: Morpher) -> None:
-    assert isinstance(load_model(folder / "model"), Morpher)
+    with pytest.raises(BundleError, match="it is for `msb morph`"):
+        load_model(folder / "model")
     with pytest.raises(BundleError, match=r"`backmap`.*needs one of the method `morph`"):
         load_morpher("sps")
     assert morpher.pattern == ("B",) * BEADS

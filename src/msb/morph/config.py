@@ -60,11 +60,9 @@ class DecoderSettings(StrictModel):
 class MorphSampling(SamplingSettings):
     """How beads are placed."""
 
-    sweeps: int = Field(default=3, ge=0, description="Gibbs sweeps after the forward pass.")
+    sweeps: int = Field(default=4, ge=0, description="Gibbs sweeps after the forward pass.")
     candidates: int = Field(
-        default=4,
-        ge=1,
-        description="Sets of places for a centre's beads; any within the walls is chosen.",
+        default=8, ge=1, description="Sets of places for a centre's beads, one of which is chosen."
     )
 
 
@@ -88,8 +86,9 @@ class MorphConfig(StrictModel):
     data: TargetSettings
     decoder: DecoderSettings = DecoderSettings()
     sampling: MorphSampling = MorphSampling()
-    walls: bool = Field(
-        default=True,
-        description="Draw again what has a bond, angle or non-bonded distance that the target never has.",
+    weigh: Literal["field", "walls", "none"] = Field(
+        default="field",
+        description="What is chosen among candidates: weighted by the target's own statistics (`field`); any "
+        "whose bonds, angles and non-bonded distances the target has (`walls`); any (`none`).",
     )
     training: MorphTraining = MorphTraining()

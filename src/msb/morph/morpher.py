@@ -19,6 +19,7 @@ from msb.frame_method import Request
 from msb.io.bundle import Bundle, read_bundle, write_bundle
 from msb.morph.config import MorphConfig
 from msb.morph.encoder import bottleneck
+from msb.morph.field import target_field
 from msb.morph.flat_bottom import flat_bottom_system
 from msb.morph.statistics import LocalStatistics
 
@@ -122,12 +123,12 @@ class Morpher:
         """
         mapping = bottleneck(topology, self.s)
         decoder = self.decoder.onto(topology, mapping)
-        if self.config.walls:
+        if self.config.weigh == "field":
+            decoder.use_field(target_field(topology, self.target, self.temperature))
+            decoder.sampled_as(select="boltzmann", redraw=False, bead_sd=0.0)
+        elif self.config.weigh == "walls":
             decoder.use_field(flat_bottom_system(topology, self.target.ranges, self.target.mean_bond))
-            placer = decoder.placer()[1]
-            streams = {stream(phase) for phase in placer.phases(1)}
-            nothing = dict.fromkeys(bead_keys(mapping), 0.0)
-            decoder.limits = EnergyLimits({name: dict(nothing) for name in streams})
+            decoder.limits = _nothing_above(mapping, decoder)
         return replace(self, decoder=decoder)
 
     def morph(
@@ -235,6 +236,12 @@ def load_morpher(path_or_name: str | Path) -> Morpher:
             "`msb morph` needs one of the method `morph` (`msb train configs/morph/…`)"
         )
     return Morpher.load(bundle)
+
+
+def _nothing_above(mapping: Mapping, decoder: DeepBackmapper) -> EnergyLimits:
+    """Limits of zero for every bead in every pass."""
+    streams = {stream(phase) for phase in decoder.placer()[1].phases(1)}
+    return EnergyLimits({name: dict.fromkeys(bead_keys(mapping), 0.0) for name in streams})
 
 
 def _card(model: Morpher) -> str:
