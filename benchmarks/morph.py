@@ -117,7 +117,7 @@ def trained(folder: Path, s: int, steps: int, small: bool = False) -> Path:
         "training": {"steps": steps, "batch": 8, "learning_rate": 1.5e-3, "validate_every": steps},
     }
     if small:
-        plain |= {"decoder": {"width": 8, "blocks": 1, "around_width": 4}, "walls": False}
+        plain |= {"decoder": {"width": 8, "blocks": 1, "around_width": 4}, "weigh": "none"}
     train(MorphConfig.parse(plain), folder, work).save(folder / "model")
     return folder / "model"
 
