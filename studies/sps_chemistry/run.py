@@ -4,11 +4,15 @@
     MSB_DATA=... python studies/sps_chemistry/run.py           # every model below --models, 71 frames
     MSB_DATA=... python studies/sps_chemistry/run.py --table   # only the table of what is there
     MSB_DATA=... python studies/sps_chemistry/run.py --entrant transferred_C1=FOLDER --entrant own=sps
+    MSB_DATA=... python studies/sps_chemistry/run.py --entrant transferred_min=FOLDER,select=min
     MSB_DATA=... python studies/sps_chemistry/run.py --smoke --entrant own=fragment --runs ...
 
 Models are `transferred_C1`, `transferred_C2`, `transferred_none`, the same with `specific_`, and `own`, the
-shipped one.  Each frame is kept in a file under ``--runs``.  Writes ``out/results.json`` and
-``out/TABLE.md``; exits 1 if a bar is missed.
+shipped one.  A mixture network, `octane_cumene`, knows no priors: energies enter where it chooses among
+candidates, so it stands as `transferred_min` (least energy, as C1), `transferred_boltzmann` (as C2) and
+`transferred_random` (none), beside the shipped one as `specific_min` and `specific_random`.  Each frame is
+kept in a file under ``--runs``.  Writes ``out/results.json`` and ``out/TABLE.md``; exits 1 where a bar is
+missed.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +32,7 @@ from msb.io.bundle import shipped_models
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sps_common"))  # studies are no package
 import monomers
 from columns import LJ_ROWS
-from entrants import Entrant, Findings, arguments, find, finish, make, options, settle
+from entrants import Entrant, Findings, Judged, arguments, find, finish, make, options, settle
 from frame_files import frames_of
 from melt import Melt
 from prepare import PRIORS, TRAININGS
@@ -39,6 +43,9 @@ OUT, SUBSET, OWN = HERE / "out", "t568", "own"
 ANGLES = ("angle C-C-C ring", "angle C-C-C_ar", "angle C-C-H", "angle H-C-H")
 REPORTED = ("angle C-C-C backbone", "dihedral C-C-C-C backbone", *LJ_ROWS)
 TIMES = 2.0  # as far from MD as our own model, at most
+#: How a mixture network chooses among candidates, and the prior that does the like in training.
+CHOICES = {"min": "C1", "boltzmann": "C2", "random": "none"}
+MIXTURE = "octane_cumene"  # configs/backmap/octane_cumene.yaml
 LANDMARK_FRAMES, MAP_FRAMES, LANDMARKS, REGIONS, OUTLIERS = 2, 4, 200, 6, 0.05
 
 
@@ -47,19 +54,31 @@ def entrants_of(args: argparse.Namespace) -> list[Entrant]:
     given = dict(word.partition("=")[::2] for word in args.entrant)
     if not given:
         for name in TRAININGS:
-            folder = args.models / name / "model"
-            if (folder / "model.json").is_file():
+            if _is_bundle(folder := args.models / name / "model"):
                 given[name] = str(folder)
+        if _is_bundle(folder := args.models / MIXTURE / "model"):
+            given |= {f"transferred_{how}": f"{folder},select={how}" for how in CHOICES}
         if "sps" in shipped_models():
-            given[OWN] = "sps"
-    return [Entrant.of(model, name, **options(args)) for name, model in given.items()]
+            given |= {OWN: "sps", **{f"specific_{how}": f"sps,select={how}" for how in ("min", "random")}}
+    return [_entrant(name, text, options(args)) for name, text in given.items()]
+
+
+def _is_bundle(folder: Path) -> bool:
+    return (folder / "model.json").is_file()
+
+
+def _entrant(name: str, text: str, shared: dict[str, Any]) -> Entrant:
+    """An entrant of `MODEL[,KEY=VALUE...]`."""
+    model, *words = text.split(",")
+    own = tuple((key, value) for key, _, value in (word.partition("=") for word in words))
+    return Entrant.of(model, name, **{**shared, "sampling": (*shared["sampling"], *own)})
 
 
 def goals(found: Findings) -> list[Verdict]:
     """The bars, and what the publication says of the priors."""
     raw = {name: own for (_, name, column), own in found.columns.items() if column == "raw"}
     verdicts: list[Verdict] = []
-    for name in (f"transferred_{prior}" for prior in PRIORS):
+    for name in (f"transferred_{prior}" for prior in (*PRIORS, *CHOICES)):
         if name in raw and OWN in raw:
             for row_name in ANGLES:
                 mine, ours = raw[name].rows[row_name], raw[OWN].rows[row_name]
@@ -68,20 +87,26 @@ def goals(found: Findings) -> list[Verdict]:
                 text = f"excess ≤ {bar:.5f}, twice our own (or its floor)"
                 passed = bool(mine.excess <= bar)
                 verdicts.append(Verdict(f"{name}, raw: {row_name}", text, said, passed))
-    together = [name for name in (f"transferred_{prior}" for prior in PRIORS) if name in raw]
-    if "transferred_C1" in raw and len(together) > 1:
+    for least, others in (("C1", PRIORS), ("min", CHOICES)):
+        verdicts += _least_energies(raw, least, [f"transferred_{name}" for name in others])
+    return verdicts
+
+
+def _least_energies(raw: Mapping[str, Judged], least: str, others: Sequence[str]) -> Iterator[Verdict]:
+    """Minimised energies: the best when transferred, too low when specific (the paper's finding)."""
+    together = [name for name in others if name in raw]
+    if f"transferred_{least}" in together and len(together) > 1:
         scores = {name: raw[name].rows[LJ_ROWS[0]].excess for name in together}
         said = ", ".join(f"{name} {score:+.4f}" for name, score in scores.items())
         best = min(scores, key=lambda name: scores[name])
-        text = "Lennard-Jones of all atoms: C1 is the best prior when transferred"
-        verdicts.append(Verdict(text, "lowest excess", said, best == "transferred_C1"))
-    if "specific_C1" in raw:
-        own = raw["specific_C1"]
+        text = f"Lennard-Jones of all atoms: {least} is the best when transferred"
+        yield Verdict(text, "lowest excess", said, best == f"transferred_{least}")
+    if f"specific_{least}" in raw:
+        own = raw[f"specific_{least}"]
         means = [float(c.arrays["energies"][:, 0].mean()) for c in (own.column, own.reference)]
-        text = "Lennard-Jones of all atoms: C1 is too low when specific"
+        text = f"Lennard-Jones of all atoms: {least} is too low when specific"
         said = f"{means[0]:.1f} beside {means[1]:.1f} kJ/mol a chain"
-        verdicts.append(Verdict(text, "below MD", said, means[0] < means[1]))
-    return verdicts
+        yield Verdict(text, "below MD", said, means[0] < means[1])
 
 
 def reported(found: Findings) -> list[str]:

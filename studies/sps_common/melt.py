@@ -173,9 +173,11 @@ class Melt:
                 made = build_model(name, source, *target, temperature=LIBRARY_TEMPERATURE)
             else:
                 made = load_model(name, "cpu")
-            self._models[key] = made.onto(*target, self.hands)
+            self._models[key] = model = made.onto(*target, self.hands)
             if sampling:
-                self._models[key].sampled_as(**{what: yaml.safe_load(value) for what, value in sampling})
+                model.sampled_as(**{what: yaml.safe_load(value) for what, value in sampling})
+            if getattr(model, "needs_energy", False) and not model.force_field:  # of other molecules
+                model.use_field(self.force_field)
         return self._models[key]
 
     @cached_property

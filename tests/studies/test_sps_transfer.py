@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -143,9 +144,27 @@ def test_bars_of_the_priors(study: Study) -> None:
         ("transferred_C1", 0.1, -300.0),
         ("transferred_none", 0.3, -200.0),
         ("specific_C1", 0.3, -350.0),
+        ("transferred_min", 0.3, -300.0),
+        ("transferred_random", 0.1, -300.0),
         ("own", 0.02, -325.0),
     ):
         found.columns["t568", name, "raw"] = judged(lj, energy)
     verdicts = run.goals(found)
-    assert len(verdicts) == 4 + 4 + 1 + 1
-    assert all(v.passed for v in verdicts)
+    assert len(verdicts) == 4 * 4 + 1 + 1 + 1
+    assert [v.text for v in verdicts if not v.passed] == [
+        "Lennard-Jones of all atoms: min is the best when transferred"
+    ]
+
+
+def test_mixture_models_choose_in_three_ways(study: Study, tmp_path: Path) -> None:
+    run = study("sps_chemistry", "run")
+    model = tmp_path / "models" / "octane_cumene" / "model"
+    model.mkdir(parents=True)
+    (model / "model.json").write_text("{}")
+    args = argparse.Namespace(
+        entrant=[], models=tmp_path / "models", sampling=["candidates=4"], no_polish=True, smoke=False
+    )
+    own = {entrant.name: dict(entrant.sampling) for entrant in run.entrants_of(args)}
+    assert own["transferred_min"] == {"candidates": "4", "select": "min"}
+    assert own["own"] == {"candidates": "4"}
+    assert own["specific_random"]["select"] == "random"
