@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import openmm
 import pytest
 
 from msb.errors import TrajectoryError
 from msb.morph import chain_topology
-from msb.morph.field import target_field
+from msb.morph.field import corrected, target_field
 from msb.morph.statistics import LocalStatistics, Ranges
 from msb.units import BOLTZMANN
 
@@ -90,3 +92,31 @@ def test_too_few_values_are_refused() -> None:
     poor.counts["rdf"][:] = 0
     with pytest.raises(TrajectoryError, match="no non-bonded pairs"):
         target_field(chain_topology([1], ["B"], ["B"]), poor, KELVIN)
+
+
+def test_a_correction_undoes_a_bias_at_once() -> None:
+    """Where what comes out is what was aimed at times a bias, aiming a second time hits the target."""
+    target = statistics()
+    bias = {q: np.linspace(0.6, 1.8, 60) for q in target.counts}
+
+    def outcome(aim: LocalStatistics) -> LocalStatistics:
+        return replace(aim, counts={q: c * bias[q] for q, c in aim.counts.items()})
+
+    aim = corrected(target, target, outcome(target))
+    for quantity, counts in outcome(aim).counts.items():
+        many = target.counts[quantity] > 3
+        shares = counts[many] / counts[many].sum()
+        wanted = target.counts[quantity][many] / target.counts[quantity][many].sum()
+        np.testing.assert_allclose(shares, wanted, atol=1e-6)
+
+
+def test_a_correction_is_bounded_and_leaves_the_target_alone() -> None:
+    target = statistics()
+    same = corrected(target, target, target)
+    far = replace(target, counts={q: np.roll(c, 7) for q, c in target.counts.items()})
+    for quantity, counts in target.counts.items():
+        np.testing.assert_array_equal(same.counts[quantity], counts)
+        changed = corrected(target, target, far).counts[quantity]
+        assert np.all((changed <= 3.001 * counts) & (changed >= counts / 3.001))
+    empty = replace(target, counts={q: np.zeros(60, dtype=np.int64) for q in target.counts})
+    np.testing.assert_array_equal(corrected(target, target, empty).counts["bond"], target.counts["bond"])

@@ -68,6 +68,22 @@ def test_weighing_by_the_targets_statistics_keeps_centres(morpher: Morpher, top_
     assert model.decoder.sampling.select == "boltzmann"
 
 
+def test_a_refined_field_is_the_same_again_and_keeps_centres(morpher: Morpher, top_down: Walks) -> None:
+    config = morpher.config.model_copy(update={"weigh": "field"})
+    model = Morpher(**{**vars(morpher), "config": config}).onto(top_down.topology)
+    frames = {"positions": top_down.positions, "boxes": top_down.boxes, "seed": 1, "sweeps": 1}
+    better = model.refined(**frames, rounds=2)
+    assert model.aim is None
+    assert better.aim is not None
+    found = better.morph(**frames)
+    again = model.refined(**frames, rounds=1).refined(**frames, rounds=1)
+    np.testing.assert_array_equal(again.morph(**frames), found)
+    assert np.abs(found - model.morph(**frames)).max() > 0.01
+    before, after = (model.bottleneck.beads(x.astype(float)) for x in (top_down.positions, found))
+    np.testing.assert_allclose(after, before, atol=2e-6)
+    assert morpher.onto(top_down.topology).refined(**frames).aim is None  # walls are no field
+
+
 def test_the_same_seed_and_frame_give_the_same(morpher: Morpher, top_down: Walks) -> None:
     model = morpher.onto(top_down.topology)
     both = model.morph(top_down.positions, top_down.boxes, seed=3)

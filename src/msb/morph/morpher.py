@@ -19,7 +19,7 @@ from msb.frame_method import Request
 from msb.io.bundle import Bundle, read_bundle, write_bundle
 from msb.morph.config import MorphConfig
 from msb.morph.encoder import bottleneck
-from msb.morph.field import target_field
+from msb.morph.field import corrected, target_field
 from msb.morph.flat_bottom import flat_bottom_system
 from msb.morph.statistics import LocalStatistics
 
@@ -46,6 +46,8 @@ class Morpher:
         Of the target's snapshots that trained, and of those that did not.
     centres, centres_held_out : LocalStatistics
         The same of the centres of mass.
+    aim : LocalStatistics, optional
+        What candidates are weighted by, where it is not `target`; see `refined`.
     """
 
     method: ClassVar[str] = "morph"
@@ -57,6 +59,7 @@ class Morpher:
     centres: LocalStatistics
     centres_held_out: LocalStatistics
     metrics: dict[str, float] = field(default_factory=dict)
+    aim: LocalStatistics | None = None
 
     @property
     def name(self) -> str:
@@ -124,7 +127,7 @@ class Morpher:
         mapping = bottleneck(topology, self.s)
         decoder = self.decoder.onto(topology, mapping)
         if self.config.weigh == "field":
-            decoder.use_field(target_field(topology, self.target, self.temperature))
+            decoder.use_field(target_field(topology, self.aim or self.target, self.temperature))
             decoder.sampled_as(select="boltzmann", redraw=False, bead_sd=0.0)
         elif self.config.weigh == "walls":
             decoder.use_field(flat_bottom_system(topology, self.target.ranges, self.target.mean_bond))
@@ -179,6 +182,42 @@ class Morpher:
         numbers = np.arange(len(x)) if frames is None else np.asarray(frames, dtype=np.int64)
         cells = None if boxes is None else np.asarray(boxes, dtype=np.float32)
         return self.decoder.place(Request(beads, cells, seed, numbers, x if scheme == "B" else None))
+
+    def refined(
+        self,
+        positions: Floats,
+        boxes: Floats | None,
+        *,
+        rounds: int = 2,
+        scheme: Scheme = "A",
+        seed: int = 0,
+        frames: NDArray[np.int64] | None = None,
+        sweeps: int | None = None,
+    ) -> Morpher:
+        """Return the model with a field under which these frames come nearer to the target.
+
+        Centres of a top-down model are not where the target's are; under a field of the target's
+        statistics alone, bonds that lie between them come out too short or too long. In every round the
+        frames are morphed, and the field corrected by what came out (`msb.morph.field.corrected`).
+        Nothing changes where candidates are not weighted by a field.
+
+        Parameters
+        ----------
+        positions, boxes, scheme, seed, frames, sweeps
+            As for `morph`.
+        rounds : int
+        """
+        model = self
+        if self.config.weigh != "field":
+            return model
+        for _ in range(rounds):
+            made = model.morph(
+                positions, boxes, scheme=scheme, seed=seed, frames=frames, sweeps=sweeps
+            ).astype(np.float64)
+            found = LocalStatistics.of(made, boxes, self.topology, like=self.target)
+            aim = corrected(model.aim or self.target, self.target, found)
+            model = replace(model, aim=aim).onto(self.topology)
+        return model
 
     def save(self, folder: str | Path) -> None:
         """Write the bundle: the decoder's, with the target's statistics."""

@@ -64,7 +64,7 @@ class LocalStatistics:
     edges : dict of str to ndarray (B + 1,)
         Of `bond` (nm), `angle` (rad) and `rdf` (nm).
     counts : dict of str to ndarray (B,)
-        Over all frames.
+        Over all frames; whole numbers, unless they are what a field aims at.
     mean_bond : float
         nm; NaN without bonds.
     density : float
@@ -74,7 +74,7 @@ class LocalStatistics:
     """
 
     edges: dict[str, Floats]
-    counts: dict[str, NDArray[np.int64]]
+    counts: dict[str, NDArray[Any]]
     mean_bond: float
     density: float
     ranges: Ranges

@@ -98,6 +98,7 @@ class Account:
             "s": chosen.morpher.s,
             "scheme": chosen.scheme,
             "sweeps": chosen.sweeps,
+            "refined": {"rounds": chosen.refined[0], "frames": chosen.refined[1]},
             "seed": self.seed,
             "bounds": [vars(bound) for bound in self.ready.bounds],
             "trials": [_plain_trial(trial) for trial in self.trials],
@@ -115,6 +116,8 @@ class Account:
         said = [f"{path}: {frames} of {done.n_beads} beads, nm" for path in done.outputs]
         said += self._choice()
         how = [chosen.label, f"s = {chosen.morpher.s}", f"{done.seconds:.3g} s a frame", f"seed {self.seed}"]
+        if chosen.refined[0]:
+            how.insert(2, f"its field put right in {chosen.refined[0]} rounds")
         return [*said, ", ".join(how), self.kept(), *self._tables()]
 
     def _choice(self) -> list[str]:

@@ -73,6 +73,8 @@ class Candidate:
     sweeps : int or None
     title : str
         Of the model; its name where that is empty.
+    refined : (int, int)
+        Rounds that the model's field was put right in, and frames of each; see `msb.jobs.morph.refine`.
     """
 
     source: str
@@ -82,6 +84,7 @@ class Candidate:
     scheme: Scheme
     sweeps: int | None = None
     title: str = ""
+    refined: tuple[int, int] = (0, 0)
 
     @property
     def maker(self) -> MorphMaker:
@@ -109,6 +112,7 @@ class Candidate:
             "model": model_identity(self.source),
             "scheme": self.scheme,
             "sweeps": self.sweeps,
+            "refined": list(self.refined),
             "scale": self.system.factor,
             "chains": list(self.system.chains.lengths),
         }
