@@ -33,6 +33,8 @@ __all__ = ["Study", "main"]
 STUDY = Path(__file__).resolve().parent
 FRAMES, CHOICE = 40, 10  # Kremer-Grest snapshots that are judged, and those after them to choose by
 MAP_FRAMES = 6
+REFINE_FRAMES = 4
+ROUNDS = 3  # of refining
 SEED = 1
 SCHEMES = ("A", "B")
 PARTS = ("train", "validation", "test")
@@ -69,11 +71,21 @@ class Study:
         self.known = LocalStatistics.of(self.train.positions, self.train.boxes, self.train.topology)
         self.reference = counts_of(self.test, self.known)
 
-    def morphed(self, path: Path, model: Morpher, scheme: str, how: str = "") -> tuple[BeadSet, float]:
+    def refined(self, model: Morpher, scheme: str, rounds: int) -> Morpher:
+        """The model with its field put right on snapshots that choose; none is judged."""
+        own = self.before[self.frames : self.frames + REFINE_FRAMES]
+        key = np.arange(self.frames, self.frames + len(own.positions))
+        return model.refined(own.positions, own.boxes, rounds=rounds, scheme=scheme, seed=SEED, frames=key)
+
+    def morphed(
+        self, path: Path, model: Morpher, scheme: str, rounds: int, how: str = ""
+    ) -> tuple[BeadSet, float]:
         """All snapshots by one model and scheme, and the seconds of a frame."""
         name = f"s{model.s}{scheme}"
         file = self.runs / "columns" / f"{name}_{file_sha256(path / 'model.json')[:12]}{how}"
         number = len(self.before.positions)
+        if any(kept(file / f"{f:03d}.npz") is None for f in range(number)):
+            model = self.refined(model, scheme, rounds)
         done, cost = [], []
         for f in range(number):
             one = file / f"{f:03d}.npz"
@@ -136,7 +148,9 @@ def ready(path: Path, study: Study, weigh: str) -> Morpher:
     return model.onto(study.before.topology)
 
 
-def judge(study: Study, paths: list[Path], with_map: bool, weigh: str = "") -> dict[str, Any]:
+def judge(
+    study: Study, paths: list[Path], with_map: bool, weigh: str = "", rounds: int = ROUNDS
+) -> dict[str, Any]:
     """Make every column and put them side by side."""
     models = [(path, ready(path, study, weigh)) for path in paths]
     bounds = {str(model.s): study.bound(model.s, with_map) for _, model in models}
@@ -152,7 +166,7 @@ def judge(study: Study, paths: list[Path], with_map: bool, weigh: str = "") -> d
     choices = {}
     for path, model in models:
         for scheme in SCHEMES:
-            own, cost = study.morphed(path, model, scheme, f"_{model.config.weigh}")
+            own, cost = study.morphed(path, model, scheme, rounds, f"_{model.config.weigh}_{rounds}")
             told = study.column(own[: study.frames], charts, places)
             away = centres_of(own, model.s).positions - centres_of(study.before, model.s).positions
             name = f"morph s{model.s} {scheme}"
@@ -168,6 +182,7 @@ def judge(study: Study, paths: list[Path], with_map: bool, weigh: str = "") -> d
         "choice_frames": len(study.before.positions) - study.frames,
         "test_snapshots": len(study.test.positions),
         "scale": study.scale,
+        "refined": {"rounds": rounds, "frames": REFINE_FRAMES},
         "bounds": bounds,
         "columns": columns,
         "choices": choices,
@@ -189,13 +204,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--weigh", default="", choices=("field", "walls", "none"), help="instead of the models'"
     )
+    parser.add_argument("--refine", type=int, default=ROUNDS, metavar="N", help=f"rounds (default {ROUNDS})")
     parser.add_argument("--no-map", action="store_true", help="leave the sketch-maps out (they need dscribe)")
     parser.add_argument("--smoke", action="store_true", help="two frames, no map, results under RUNS")
     args = parser.parse_args(arguments)
     frames, choice = (2, 1) if args.smoke else (args.frames, args.choice)
     out = args.out or (args.runs / "out" if args.smoke else STUDY / "out")
     study = Study(args.target or args.runs / "target", args.top_down, frames, choice, args.runs)
-    results = judge(study, args.models, not (args.no_map or args.smoke), args.weigh)
+    rounds = 1 if args.smoke else args.refine
+    results = judge(study, args.models, not (args.no_map or args.smoke), args.weigh, rounds)
     verdicts = goals(results)
     results["verdicts"] = [asdict(verdict) for verdict in verdicts]
     out.mkdir(parents=True, exist_ok=True)

@@ -34,7 +34,10 @@ def goals(results: Mapping[str, Any]) -> list[Verdict]:
     columns, name = results["columns"], results["chosen"]
     before, own = columns["before"], columns[name]
     bound = results["bounds"][str(own["s"])]
-    found = [_near(q, before["scores"], own["scores"], bound) for q in QUANTITIES if q in own["scores"]]
+    there = [q for q in QUANTITIES if q in own["scores"]]
+    found = [
+        _near(kind, q, before["scores"], own["scores"], bound) for kind in ("js", "excess") for q in there
+    ]
     for size in ("end_to_end", "gyration"):
         share = own["sizes"][size][0] / before["sizes"][size][0] - 1
         found.append(_within(f"{SIZES[size].partition(',')[0]} beside before", share))
@@ -55,12 +58,14 @@ def goals(results: Mapping[str, Any]) -> list[Verdict]:
     return found
 
 
-def _near(quantity: str, before: Any, own: Any, bound: Any) -> Verdict:
-    base, value = before[quantity]["excess"], own[quantity]["excess"]
-    limit = bound[quantity]["excess"] if quantity in bound else 0.0
+def _near(kind: str, quantity: str, before: Any, own: Any, bound: Any) -> Verdict:
+    """A tenth of before or twice the bound: with the noise of sampling in all three, and without."""
+    base, value = before[quantity][kind], own[quantity][kind]
+    limit = bound[quantity][kind] if quantity in bound else 0.0
     bar = max(TENTH * base, TWICE * limit)
     said = f"{value:.5f} (before {base:.5f}, bound {limit:.5f})"
-    return Verdict(f"excess of {quantity}", f"≤ {bar:.5f}", said, bool(value <= bar))
+    word = {"js": "JS", "excess": "excess"}[kind]
+    return Verdict(f"{word} of {quantity}", f"≤ {bar:.5f}", said, bool(value <= bar))
 
 
 def _within(text: str, share: float) -> Verdict:
@@ -78,6 +83,8 @@ def markdown(results: Mapping[str, Any], judged: Sequence[Verdict]) -> str:
         "",
         results["scale"].capitalize() + ".",
         "",
+        _refining(results["refined"]),
+        "",
         f"Chosen on {results['choice_frames']} other Kremer-Grest snapshots and the validating one of the "
         f"target: **{results['chosen']}** (mean JS of bond, angle and RDF: {_choices(results['choices'])}).",
         "",
@@ -90,6 +97,15 @@ def markdown(results: Mapping[str, Any], judged: Sequence[Verdict]) -> str:
     lines += ["## The bound: the same of the centres of s beads", "", *_bounds(results["bounds"]), ""]
     lines += ["## Outside the target's range, of 1,000 beads", "", *_rates(results), ""]
     return "\n".join(lines)
+
+
+def _refining(how: Mapping[str, int]) -> str:
+    if not how["rounds"]:
+        return "Candidates are weighed by the target's statistics as they are (`--refine 0`)."
+    return (
+        f"What candidates are weighed by is put right in {how['rounds']} rounds on {how['frames']} of the "
+        "snapshots that choose."
+    )
 
 
 def _choices(choices: Mapping[str, float]) -> str:

@@ -126,7 +126,7 @@ def test_judging_a_model_makes_both_tables(
     assert columns["before"]["scores"]["bond"]["excess"] > 0.1
     assert columns["fragment s2"]["scores"]["bond"]["js"] < columns["before"]["scores"]["bond"]["js"]
     assert "Table 7.1" in (tmp_path / "out/TABLE.md").read_text()
-    assert len(results["verdicts"]) == 12
+    assert len(results["verdicts"]) == 15  # three quantities in two ways
 
 
 def test_rivals_keep_the_bottleneck(study: Study) -> None:
