@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -93,6 +94,19 @@ def test_the_view_shows_beads_around_their_centres(story: MorphReport) -> None:
     assert np.linalg.norm(before, axis=-1).max() < 3.27
     bonds = np.array(data["bonds"])
     assert len(bonds) == 3 * (BEADS - 1)
+
+
+def test_the_view_shows_neighbours_of_every_frame(story: MorphReport) -> None:
+    """Chains part in time: where all are alike, a frame shows its own neighbours."""
+    n = CHAINS * BEADS
+    away = melt(1, 0.3)[0].reshape(CHAINS, BEADS, 3)
+    away = np.stack([away, away[::-1]]).reshape(2, n, 3)  # the same chains under other numbers
+    view = replace(story.view, before=away, after=away, labels=["one", "two"])
+    shown = morph_page(replace(story, view=view)).viewer
+    assert shown is not None
+    atoms = unpack(shown.data["atoms"][0], len(shown.data["elements"]))
+    first, second = atoms.reshape(2, 3, BEADS, 3)
+    np.testing.assert_allclose(first, second[::-1], atol=2e-4)
 
 
 def test_bonds_beyond_the_targets_bins_are_drawn_where_they_are(story: MorphReport) -> None:

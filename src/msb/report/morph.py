@@ -220,13 +220,16 @@ def _trials(story: MorphReport) -> Section:
 
 def _viewer(view: MorphView) -> Viewer:
     """Some neighbouring chains, or what fits of long ones, drawn as if a mean bond were 0.2 nm."""
-    topology = view.topology
-    chosen = near_molecules(topology, view.before[0], _SHOWN)
     centre_owner = np.asarray(view.mapping.bead_topology().molecule_index)
-    beads, centres = _windows(view, chosen, centre_owner)
-    squeezed = np.asarray(view.mapping.beads(np.asarray(view.before, dtype=np.float64)))[:, centres]
-    before, after = view.before[:, beads], view.after[:, beads]
-    bonds = _consecutive(np.asarray(topology.molecule_index)[beads])
+    windows = [_windows(view, chosen, centre_owner) for chosen in _neighbours(view)]
+    squeezed = np.asarray(view.mapping.beads(np.asarray(view.before, dtype=np.float64)))
+    squeezed = np.stack([x[own] for x, (_, own) in zip(squeezed, windows, strict=True)])
+    before, after = (
+        np.stack([x[own] for x, (own, _) in zip(frames, windows, strict=True)])
+        for frames in (view.before, view.after)
+    )
+    beads, centres = windows[0]
+    bonds = _consecutive(np.asarray(view.topology.molecule_index)[beads])
     drawn = np.linalg.norm(after[0, bonds[:, 1]] - after[0, bonds[:, 0]], axis=-1).mean()
     middle = squeezed.mean(axis=1, keepdims=True)
     extent = max(float(np.abs(x - middle).max()) for x in (before, after, squeezed))
@@ -245,6 +248,13 @@ def _viewer(view: MorphView) -> Viewer:
         "to turn, the wheel to zoom, space to play.",
         data,
     )
+
+
+def _neighbours(view: MorphView) -> list[list[int]]:
+    """Neighbouring chains of every frame, or where chains are of several kinds those of the first frame."""
+    alike = len(view.topology.molecules) == 1  # neighbours part in time, so every frame shows its own
+    found = [near_molecules(view.topology, x, _SHOWN) for x in (view.before if alike else view.before[:1])]
+    return found if alike else found * len(view.before)
 
 
 def _windows(
