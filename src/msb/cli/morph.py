@@ -25,9 +25,10 @@ def add_parser(subparsers: Any) -> None:
         help="give a top-down structure (Kremer-Grest, Martini) the local statistics of a faithful one",
         description="Squeeze the chains of a top-down model to the centres of every few beads, and let a "
         "network that was trained on a faithful model put the beads back: large scales stay, local "
-        "statistics become the target's.",
+        "statistics become the target's. With --demo: a Kremer-Grest melt becomes polystyrene, nothing of "
+        "your own needed.",
     )
-    add_structure(parser, "the top-down beads")
+    add_structure(parser, "the top-down beads", optional=True)
     parser.add_argument(
         *("-m", "--model"),
         nargs="+",
@@ -36,7 +37,12 @@ def add_parser(subparsers: Any) -> None:
         metavar="MODEL",
         help="morph models: folders, or names of shipped ones; of several the one that comes nearest",
     )
-    parser.add_argument("-o", "--output", metavar="MORPHED", help="gro, pdb, xtc, trr, dcd")
+    parser.add_argument(
+        *("-o", "--output"),
+        metavar="MORPHED",
+        help="gro, pdb, xtc, trr, dcd; with --demo a folder (default: msb-morph)",
+    )
+    parser.add_argument("--demo", action="store_true", help="morph a bundled Kremer-Grest melt instead")
     _add_beads(parser)
     _add_morphing(parser)
     _add_how(parser)
@@ -80,7 +86,15 @@ def _add_morphing(parser: argparse.ArgumentParser) -> None:
         type=natural,
         default=1,
         metavar="N",
-        help="frames that models and schemes are tried on (default 1)",
+        help="first frames that models and schemes are tried on, and --refine works with (default 1)",
+    )
+    group.add_argument(
+        "--refine",
+        type=whole,
+        default=2,
+        metavar="N",
+        help="rounds in which the first frames put right what candidates are weighted by, since centres of a "
+        "top-down model are not where the target's are (default 2; each takes as long as a frame)",
     )
 
 
@@ -118,38 +132,68 @@ def run(args: argparse.Namespace) -> int:
     from msb.jobs.morph.account import Account
     from msb.jobs.morph.choice import choose
     from msb.jobs.morph.prepare import prepare
+    from msb.jobs.morph.refine import refine
     from msb.jobs.morph.run import MorphOptions, check_output, morph
 
-    if args.output is None:
-        raise UsageError("say where the morphed beads go: -o morphed.gro (see `msb morph --help`)")
-    spare_inputs(args.output, args.structure, args.trajectory, args.top)
-    folder = _folder(args.report)
-    ready = prepare(_request(args))
-    check_output(ready.candidates[0], args.output)
+    request, output, folder = _demo(args) if args.demo else _own(args)
+    spare_inputs(output, request.structure, request.trajectory, request.top)
+    ready = prepare(request)
+    check_output(ready.candidates[0], output)
     if not args.json:
         print("\n".join(ready.told()), flush=True)
     with progress_bar(unit="trials", what="choose") as advance:
         trials = choose(ready.candidates, seed=args.seed, frames=args.trial_frames, progress=advance)
     chosen = trials[0].candidate if trials else ready.candidates[0]
+    with progress_bar(unit="rounds", what="refine") as advance:
+        again = {"frames": args.trial_frames, "seed": args.seed, "progress": advance}
+        chosen = refine(chosen, rounds=args.refine, **again)
     options = MorphOptions(args.seed, args.samples, args.workers, args.chunk, args.resume)
     with progress_bar(what="morph") as advance:
-        done = morph(chosen, args.output, options, advance)
+        done = morph(chosen, output, options, advance)
     account = Account(ready, chosen, tuple(trials), done, args.seed)
     summary, lines = account.summary(), account.lines()
     if folder is not None:
-        lines += _write_report(folder, account, summary)
+        lines += _write_report(folder, account, summary, args.demo)
     report(summary, lines, args.json)
     return 0
 
 
-def _folder(path: str | None) -> Path | None:
-    if path is None:
-        return None
-    folder = Path(path)
+#: Options that say what `--demo` brings itself.
+_BROUGHT = ("structure", "trajectory", "model", "top", "per_chain", "s", "lag", "report")
+_FORMATS = (".gro", ".pdb", ".xtc", ".trr", ".dcd")
+
+
+def _demo(args: argparse.Namespace) -> tuple[MorphRequest, Path, Path]:
+    """Return what the demonstration morphs, the file for it, and the folder of its page."""
+    from msb.jobs.morph.demo import demo_request
+
+    given = [name.replace("_", "-") for name in _BROUGHT if getattr(args, name)]
+    given += ["scale"] if args.scale != "auto" else []
+    if given:
+        raise UsageError(f"--demo brings its own files: leave out {', '.join(given)}, or --demo")
+    folder = Path(args.output or "msb-morph")
+    if folder.suffix.lower() in _FORMATS:
+        raise UsageError(f"-o {folder}: with --demo, name a folder: for the morphed melt, a page and numbers")
+    _make_folder(folder, "-o")
+    return demo_request(args.scheme, args.sweeps, args.seed), folder / "morphed.xtc", folder
+
+
+def _own(args: argparse.Namespace) -> tuple[MorphRequest, Path, Path | None]:
+    """Return what the user morphs, the file for it, and the folder of the page, if there is to be one."""
+    if args.structure is None:
+        raise UsageError("give the top-down beads, or --demo (see `msb morph --help`)")
+    if args.output is None:
+        raise UsageError("say where the morphed beads go: -o morphed.gro (see `msb morph --help`)")
+    folder = None if args.report is None else Path(args.report)
+    if folder is not None:
+        _make_folder(folder, "--report")
+    return _request(args), Path(args.output), folder
+
+
+def _make_folder(folder: Path, option: str) -> None:
     if folder.is_file():
-        raise UsageError(f"--report {folder} is a file; name a folder (see `msb morph --help`)")
+        raise UsageError(f"{option} {folder} is a file; name a folder (see `msb morph --help`)")
     folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 def _request(args: argparse.Namespace) -> MorphRequest:
@@ -170,14 +214,16 @@ def _request(args: argparse.Namespace) -> MorphRequest:
     )
 
 
-def _write_report(folder: Path, account: Account, summary: dict[str, Any]) -> list[str]:
+def _write_report(folder: Path, account: Account, summary: dict[str, Any], demo: bool) -> list[str]:
     from msb.cli.morph_report import morph_report
     from msb.io.atomic import atomic_write_json
+    from msb.jobs.morph.demo import TITLE
     from msb.report.morph import morph_page
     from msb.report.page import write_page
 
     words = [word for word in sys.argv[1:] if word] if sys.argv[1:2] == ["morph"] else []
     page, numbers = folder / "index.html", folder / "morph.json"
-    write_page(morph_page(morph_report(account), [f"msb {shlex.join(words)}"] if words else []), page)
+    story = morph_report(account, TITLE if demo else "")
+    write_page(morph_page(story, [f"msb {shlex.join(words)}"] if words else []), page)
     atomic_write_json(numbers, summary)
     return [f"{page}: open it in a browser", f"{numbers}: the numbers"]

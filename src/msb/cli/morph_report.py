@@ -15,12 +15,14 @@ __all__ = ["morph_report"]
 _FRAMES = 8  # of the 3-D view
 
 
-def morph_report(account: Account) -> MorphReport:
+def morph_report(account: Account, title: str = "") -> MorphReport:
     """Take from an account what a page shows, and read the frames of its 3-D view.
 
     Parameters
     ----------
     account : Account
+    title : str
+        Of the page; after the file without.
     """
     from msb.jobs.morph.measures import LENGTHS
     from msb.report.morph import MorphReport
@@ -29,7 +31,7 @@ def morph_report(account: Account) -> MorphReport:
     morpher, system = chosen.morpher, chosen.system
     trials = [(trial.candidate.label, trial.divergences, trial.mean) for trial in account.trials]
     return MorphReport(
-        title=f"{system.trajectory.path.name}, morphed",
+        title=title or f"{system.trajectory.path.name}, morphed",
         summary=_summary(account),
         before=measures.before,
         after=measures.after,

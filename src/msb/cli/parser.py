@@ -87,9 +87,14 @@ def positive(text: str) -> float:
     return value
 
 
-def add_structure(parser: argparse.ArgumentParser, what: str) -> None:
+def add_structure(parser: argparse.ArgumentParser, what: str, optional: bool = False) -> None:
     """Add the inputs every command takes the same way: STRUCTURE [TRAJECTORY]."""
-    parser.add_argument("structure", metavar="STRUCTURE", help=f"{what}: names and residues (pdb, gro, …)")
+    parser.add_argument(
+        "structure",
+        metavar="STRUCTURE",
+        nargs="?" if optional else None,
+        help=f"{what}: names and residues (pdb, gro, …)",
+    )
     parser.add_argument(
         "trajectory",
         metavar="TRAJECTORY",
