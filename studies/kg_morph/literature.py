@@ -5,11 +5,14 @@ python literature.py        # out/kg_24x32 and out/kg_64x10
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 from melt import BOND, KAPPA
 from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "morph_common"))  # studies are no package
 from sets import BeadSet, read_set
 
 from msb.analysis.structure.chains import chain_statistics

@@ -9,218 +9,43 @@ Morphed frames are kept under --runs: a run that was stopped goes on, and a new 
 
 from __future__ import annotations
 
-import argparse
-import json
-import time
-from dataclasses import asdict, replace
+import sys
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from chart import Chart, fit_chart
-from numpy.typing import NDArray
-from scores import counts_of, held_out_rates, rates, score, scores_of, sizes
-from sets import BeadSet, centres_of, conformers, fragments, keep, kept, read_set, scaled
-from tables import goals, markdown
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "morph_common"))  # studies are no package
+from morph_study import Case, Study, arguments, conclude
+from sets import read_set, scaled
+from tables import MAPS, Bars
 
-from msb.analysis.divergence import js
-from msb.io.atomic import atomic_write_json, atomic_write_text, file_sha256
-from msb.morph.morpher import Morpher, load_morpher
-from msb.morph.statistics import QUANTITIES, LocalStatistics
-
-__all__ = ["Study", "main"]
+from msb.morph.statistics import QUANTITIES
 
 STUDY = Path(__file__).resolve().parent
 FRAMES, CHOICE = 40, 10  # Kremer-Grest snapshots that are judged, and those after them to choose by
-MAP_FRAMES = 6
-REFINE_FRAMES = 4
-ROUNDS = 3  # of refining
-SEED = 1
-SCHEMES = ("A", "B")
 PARTS = ("train", "validation", "test")
-Counts = NDArray[np.int64]
+BARS = Bars(share=0.1, bound=2.0, quantities=(*QUANTITIES, *MAPS), contour=True)
+PUBLISHED = {
+    "sizes": "Published, nm: target 6.06, 2.51, 22.92; before 6.01, 2.43, 22.58; s2A 6.02, 2.43, 22.63",
+    "scores": "Published, of the map: before 4.661; A: 0.436, 1.953, 3.589; B: 4.654, 0.646, 3.495 for "
+    "s = 2, 4, 6",
+}
 
 
-class Study:
-    """The target's parts, the top-down melt in nm, and what they are held against.
-
-    Parameters
-    ----------
-    target : Path
-        Folder of `target.py`: train, validation, test.
-    top_down : Path
-        Structure with an `.xtc` beside it.
-    frames, choice : int
-        How many of its snapshots are judged, and how many after them choose.
-    runs : Path
-        Where frames are kept.
-    """
-
-    def __init__(self, target: Path, top_down: Path, frames: int, choice: int, runs: Path) -> None:
-        parts = {part: read_set(part, sorted((target / part).glob("*.gro"))) for part in PARTS}
-        self.train, self.validation, self.test = (parts[part] for part in PARTS)
-        self.all = BeadSet(
-            "target",
-            np.concatenate([own.positions for own in parts.values()]),
-            np.concatenate([own.boxes for own in parts.values()]),
-            self.train.topology,
-        )
-        every, self.scale = scaled(read_set("before", [top_down, top_down.with_suffix(".xtc")]), self.train)
-        self.before = every[: frames + choice]
-        self.frames, self.runs = frames, runs
-        self.known = LocalStatistics.of(self.train.positions, self.train.boxes, self.train.topology)
-        self.reference = counts_of(self.test, self.known)
-
-    def refined(self, model: Morpher, scheme: str, rounds: int) -> Morpher:
-        """The model with its field put right on snapshots that choose; none is judged."""
-        own = self.before[self.frames : self.frames + REFINE_FRAMES]
-        key = np.arange(self.frames, self.frames + len(own.positions))
-        return model.refined(own.positions, own.boxes, rounds=rounds, scheme=scheme, seed=SEED, frames=key)
-
-    def morphed(
-        self, path: Path, model: Morpher, scheme: str, rounds: int, how: str = ""
-    ) -> tuple[BeadSet, float]:
-        """All snapshots by one model and scheme, and the seconds of a frame."""
-        name = f"s{model.s}{scheme}"
-        file = self.runs / "columns" / f"{name}_{file_sha256(path / 'model.json')[:12]}{how}"
-        number = len(self.before.positions)
-        if any(kept(file / f"{f:03d}.npz") is None for f in range(number)):
-            model = self.refined(model, scheme, rounds)
-        done, cost = [], []
-        for f in range(number):
-            one = file / f"{f:03d}.npz"
-            found = kept(one)
-            if found is None:
-                start = time.perf_counter()
-                own = self.before[f : f + 1]
-                key = np.array([f])
-                positions = model.morph(own.positions, own.boxes, scheme=scheme, seed=SEED, frames=key)
-                seconds = time.perf_counter() - start
-                found = (positions, seconds)
-                keep(one, *found)
-                print(f"{name}: frame {f + 1} of {number}, {seconds:.1f} s", flush=True)
-            done.append(found[0])
-            cost.append(found[1])
-        return self.before.moved_to(name, np.concatenate(done)), float(np.mean(cost))
-
-    def choice(self, own: BeadSet) -> float:
-        """Mean divergence of the snapshots that choose, from the validating one of the target."""
-        reference = counts_of(self.validation, self.known)
-        counts = counts_of(own[self.frames :], self.known)
-        return float(np.mean([score_of(counts[q], reference[q]) for q in QUANTITIES]))
-
-    def column(self, own: BeadSet, charts: dict[str, Chart], places: dict[str, Counts]) -> dict[str, Any]:
-        """Everything told of a set."""
-        counts = counts_of(own, self.known)
-        scores = {q: asdict(found) for q, found in scores_of(counts, self.reference).items()}
-        for name, chart in charts.items():
-            scores[name] = asdict(score(chart.counts(own[:MAP_FRAMES]), places[name]))
-        return {"scores": scores, "sizes": sizes(own), "rates": rates(own, self.known.ranges)}
-
-    def bound(self, s: int, with_map: bool) -> dict[str, Any]:
-        """The divergences of the bottleneck's centres."""
-        train, test = centres_of(self.train, s), centres_of(self.test, s)
-        own = centres_of(self.before[: self.frames], s)
-        known = LocalStatistics.of(train.positions, train.boxes, train.topology)
-        counts, reference = counts_of(own, known), counts_of(test, known)
-        found = {q: asdict(one) for q, one in scores_of(counts, reference).items()}
-        for name, chart in charts_of([train, own], known.mean_bond, with_map).items():
-            found[name] = asdict(score(chart.counts(own[:MAP_FRAMES]), chart.counts(test)))
-        return found
-
-
-def score_of(test: Counts, reference: Counts) -> float:
-    """Divergence of all frames together."""
-    return float(js(test.sum(0), reference.sum(0)))
-
-
-def charts_of(sets: list[BeadSet], bond: float, wanted: bool) -> dict[str, Chart]:
-    """Maps of surroundings by all chains and by the own chain."""
-    names = {"map, all chains": False, "map, own chain": True} if wanted else {}
-    return {name: fit_chart(sets, bond, alone=alone) for name, alone in names.items()}
-
-
-def ready(path: Path, study: Study, weigh: str) -> Morpher:
-    """Load a model for the top-down melt; candidates are weighed as it says, or otherwise."""
-    model = load_morpher(path)
-    if weigh:
-        model = replace(model, config=model.config.model_copy(update={"weigh": weigh}))
-    return model.onto(study.before.topology)
-
-
-def judge(
-    study: Study, paths: list[Path], with_map: bool, weigh: str = "", rounds: int = ROUNDS
-) -> dict[str, Any]:
-    """Make every column and put them side by side."""
-    models = [(path, ready(path, study, weigh)) for path in paths]
-    bounds = {str(model.s): study.bound(model.s, with_map) for _, model in models}
-    for s, found in bounds.items():
-        said = ", ".join(f"{q} {own['js']:.4f} ({own['excess']:+.4f})" for q, own in found.items())
-        print(f"bound, s = {s}: JS (excess) of {said}", flush=True)
-    charts = charts_of([study.train, study.before[: study.frames]], study.known.mean_bond, with_map)
-    places = {name: chart.counts(study.test) for name, chart in charts.items()}
-    before = study.before[: study.frames]
-    columns = {"target": study.column(study.train, charts, places)}
-    columns["target"]["sizes"] = sizes(study.all)
-    columns["before"] = study.column(before, charts, places)
-    choices = {}
-    for path, model in models:
-        for scheme in SCHEMES:
-            own, cost = study.morphed(path, model, scheme, rounds, f"_{model.config.weigh}_{rounds}")
-            told = study.column(own[: study.frames], charts, places)
-            away = centres_of(own, model.s).positions - centres_of(study.before, model.s).positions
-            name = f"morph s{model.s} {scheme}"
-            choices[name] = study.choice(own)
-            extra = {"s": model.s, "scheme": scheme, "seconds": cost, "moved": float(np.abs(away).max())}
-            columns[name] = {**told, **extra}
-    for s in dict.fromkeys(model.s for _, model in models):
-        for rival, made in (("fragment", fragments), ("conformers", conformers)):
-            own = before.moved_to(rival, made(study.train, before, s, SEED))
-            columns[f"{rival} s{s}"] = {**study.column(own, {}, {}), "s": s}
-    return {
-        "frames": study.frames,
-        "choice_frames": len(study.before.positions) - study.frames,
-        "test_snapshots": len(study.test.positions),
-        "scale": study.scale,
-        "refined": {"rounds": rounds, "frames": REFINE_FRAMES},
-        "bounds": bounds,
-        "columns": columns,
-        "choices": choices,
-        "chosen": min(choices, key=lambda name: choices[name]),
-        "held_out_rates": held_out_rates(study.all, len(study.train.positions)),
-    }
-
-
-def main(arguments: list[str] | None = None) -> int:
+def main(words: list[str] | None = None) -> int:
     """Judge models."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--models", type=Path, nargs="+", required=True, help="bundles of `msb train`")
-    parser.add_argument("--runs", type=Path, default=Path("runs/kg_morph"))
+    parser = arguments(__doc__, Path("runs/kg_morph"), FRAMES)
     parser.add_argument("--target", type=Path, help="folder of target.py (RUNS/target)")
     parser.add_argument("--top-down", type=Path, default=STUDY / "out" / "kg_24x32.gro")
-    parser.add_argument("--out", type=Path, help="results.json and TABLE.md (out/ beside this file)")
-    parser.add_argument("--frames", type=int, default=FRAMES)
     parser.add_argument("--choice", type=int, default=CHOICE, help="snapshots after those, to choose by")
-    parser.add_argument(
-        "--weigh", default="", choices=("field", "walls", "none"), help="instead of the models'"
-    )
-    parser.add_argument("--refine", type=int, default=ROUNDS, metavar="N", help=f"rounds (default {ROUNDS})")
-    parser.add_argument("--no-map", action="store_true", help="leave the sketch-maps out (they need dscribe)")
-    parser.add_argument("--smoke", action="store_true", help="two frames, no map, results under RUNS")
-    args = parser.parse_args(arguments)
+    args = parser.parse_args(words)
     frames, choice = (2, 1) if args.smoke else (args.frames, args.choice)
-    out = args.out or (args.runs / "out" if args.smoke else STUDY / "out")
-    study = Study(args.target or args.runs / "target", args.top_down, frames, choice, args.runs)
-    rounds = 1 if args.smoke else args.refine
-    results = judge(study, args.models, not (args.no_map or args.smoke), args.weigh, rounds)
-    verdicts = goals(results)
-    results["verdicts"] = [asdict(verdict) for verdict in verdicts]
-    out.mkdir(parents=True, exist_ok=True)
-    atomic_write_json(out / "results.json", json.loads(json.dumps(results)))
-    atomic_write_text(out / "TABLE.md", markdown(results, verdicts))
-    for verdict in verdicts:
-        print(f"{'ok  ' if verdict.passed else 'MISS'} {verdict.text}: {verdict.found}, bar {verdict.bar}")
-    return 0
+    folder = args.target or args.runs / "target"
+    parts = [
+        read_set(part, sorted((folder / part).glob("*.gro"))) for part in ("train", "validation", "test")
+    ]
+    top_down = read_set("before", [args.top_down, args.top_down.with_suffix(".xtc")])
+    before, scale = scaled(top_down[: frames + choice], parts[0])
+    case = Case(*parts, before, scale, "Kremer-Grest to polystyrene", BARS, PUBLISHED)
+    return conclude(Study(case, frames, args.runs), args, STUDY / "out")
 
 
 if __name__ == "__main__":

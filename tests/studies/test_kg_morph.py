@@ -125,13 +125,13 @@ def test_judging_a_model_makes_both_tables(
     assert {f"morph s{s} {scheme}" for s in (2, 3) for scheme in "AB"} <= set(columns)
     assert columns["before"]["scores"]["bond"]["excess"] > 0.1
     assert columns["fragment s2"]["scores"]["bond"]["js"] < columns["before"]["scores"]["bond"]["js"]
-    assert "Table 7.1" in (tmp_path / "out/TABLE.md").read_text()
+    assert "Sizes of chains" in (tmp_path / "out/TABLE.md").read_text()
     assert len(results["verdicts"]) == 15  # three quantities in two ways
 
 
 def test_rivals_keep_the_bottleneck(study: Study) -> None:
     """Fragments and conformers of the target stand on the centres of the top-down melt."""
-    sets = study("kg_morph", "sets")
+    sets = study("morph_common", "sets")
     rng = np.random.default_rng(2)
     boxes = np.repeat(BOX * np.eye(3, dtype=np.float32)[None], 2, axis=0)
     train = sets.BeadSet("train", walks(rng, 2, BOND, 0.04, 115.0, BOX), boxes, melt_topology())
@@ -147,7 +147,7 @@ def test_rivals_keep_the_bottleneck(study: Study) -> None:
 
 def test_scores_of_a_perfect_set_are_zero(study: Study) -> None:
     """The excess of draws from one distribution is zero, that of another is not."""
-    scores = study("kg_morph", "scores")
+    scores = study("morph_common", "scores")
     rng = np.random.default_rng(3)
     weights = np.arange(1, 21) / 210
     reference = rng.multinomial(700, weights, size=40)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import comb
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from msb.morph.statistics import QUANTITIES, LocalStatistics, Ranges
 __all__ = ["Score", "counts_of", "held_out_rates", "rates", "score", "scores_of", "sizes"]
 
 Counts = NDArray[np.int64]
+MOST = 120  # choices
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,11 @@ def rates(own: BeadSet, ranges: Ranges) -> dict[str, float]:
 
 
 def held_out_rates(target: BeadSet, known: int) -> dict[str, float]:
-    """Rates of each snapshot of the target outside the range of so many others, mean over all choices."""
-    number = len(target.positions)
+    """Rates of each snapshot of the target outside the range of so many others, mean over all choices.
+
+    Where there are more than 120 choices, so many random ones are taken.
+    """
+    number, rng = len(target.positions), np.random.default_rng(0)
     own = [
         LocalStatistics.of(target.positions[f : f + 1], target.boxes[f : f + 1], target.topology).ranges
         for f in range(number)
@@ -92,7 +98,11 @@ def held_out_rates(target: BeadSet, known: int) -> dict[str, float]:
     found, cache = [], {}
     for f in range(number):
         others = [k for k in range(number) if k != f]
-        for chosen in combinations(others, min(known, len(others))):
+        size = min(known, len(others))
+        choices: Iterable[Sequence[int]] = combinations(others, size)
+        if comb(len(others), size) > MOST:
+            choices = [rng.choice(others, size, replace=False).tolist() for _ in range(MOST)]
+        for chosen in choices:
             joined = own[chosen[0]]
             for k in chosen[1:]:
                 joined = joined | own[k]
