@@ -30,7 +30,16 @@ from msb.io.topology_files import read_topology
 from msb.io.trajectory import open_trajectory
 from msb.io.writers import open_writer
 
-__all__ = ["NAME", "SOURCE", "dimer_mapping", "main", "mapped", "write_sample", "write_target"]
+__all__ = [
+    "NAME",
+    "SOURCE",
+    "dimer_mapping",
+    "main",
+    "mapped",
+    "squared_distances",
+    "write_sample",
+    "write_target",
+]
 
 STUDY = Path(__file__).resolve().parent
 SOURCE = STUDY.parent / "melt_data" / "out"
@@ -122,6 +131,45 @@ def write_sample(melt: Path, folder: Path) -> None:
     (folder / "kremer_grest.pdb").unlink()  # the .gro has the names
 
 
+def squared_distances(positions: NDArray[np.floating], beads: int) -> NDArray[np.float64]:
+    """Return mean squared distances of beads 1, 2, 3 and 4 bonds apart, nm^2.
+
+    Parameters
+    ----------
+    positions : array (F, N, 3)
+        nm, chains whole.
+    beads : int
+        Of a chain.
+    """
+    chains = np.asarray(positions, dtype=np.float64).reshape(-1, beads, 3)
+    return np.array([((chains[:, k:] - chains[:, :-k]) ** 2).sum(-1).mean() for k in (1, 2, 3, 4)])
+
+
+def compare(melt: Path) -> None:
+    """Print how large pieces of the target's chains and of a melt's are, at the target's density.
+
+    Parameters
+    ----------
+    melt : Path
+        As for `write_sample`.
+    """
+    ours = open_trajectory(STUDY / "out" / f"{NAME}_beads.gro", STUDY / "out" / f"{NAME}_train.xtc")
+    theirs = open_trajectory(Path(f"{melt}.gro"), Path(f"{melt}.xtc"))
+    target, frames = ours.read(), theirs.read()
+    densities = [
+        f.positions.shape[1] / np.linalg.det(f.boxes.astype(np.float64)).mean() for f in (target, frames)
+    ]
+    scale = (densities[1] / densities[0]) ** (1 / 3)
+    rows = {
+        "target": squared_distances(target.positions, len(ours.resids) // len(set(ours.resids))),
+        str(melt): scale**2
+        * squared_distances(frames.positions, len(theirs.resids) // len(set(theirs.resids))),
+    }
+    print("mean squared distances of beads 1, 2, 3, 4 bonds apart at the target's density, nm^2")
+    for name, row in rows.items():
+        print(f"{name}: {', '.join(f'{value:.2f}' for value in row)}")
+
+
 def _write(path: Path, beads: Topology, frames: Frames, chosen: NDArray[np.int64]) -> None:
     with open_writer(path, beads, DECIMALS) as writer:
         writer.write(Frames(frames.positions[chosen], frames.boxes[chosen], frames.times[chosen]))
@@ -136,6 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     if args.sample:
         write_sample(args.sample, args.out or sample("adp_beads.pdb").parent)
+        compare(args.sample)
         return 0
     frames, mapping = mapped(args.source)
     counts = write_target(frames, mapping.bead_topology(), args.out or STUDY / "out", TRAIN, BETWEEN)
