@@ -101,6 +101,17 @@ def test_chains_shorter_than_s(refused: Callable, case: Case, tmp_path: Path) ->
     assert "have 2 beads, fewer than the 3" in said
 
 
+def test_an_unfinished_run_is_no_place_to_begin(
+    refused: Callable, case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said before models and schemes are tried, which takes long."""
+    (tmp_path / "out.gro.parts").mkdir()
+    (tmp_path / "out.gro.parts/job.json").write_text("{}")
+    monkeypatch.setattr("msb.jobs.morph.choice.choose", lambda *_, **__: pytest.fail("it began to work"))
+    words = refused("morph", case.structure, "-m", case.models[2], "-o", tmp_path / "out.gro")
+    assert "go on with --resume" in words
+
+
 def test_no_box(refused: Callable, case: Case, tmp_path: Path) -> None:
     x = walks(np.random.default_rng(0), 1, 0.5, 0.02, 120, BOX)
     said = refused(

@@ -31,20 +31,20 @@ def test_killed_at_random_moments(
     assert msb(*words, tmp_path / "whole.xtc").code == 0
     whole, seconds = (tmp_path / "whole.xtc").read_bytes(), time.perf_counter() - began
     output, parts = tmp_path / "killed.xtc", tmp_path / "killed.xtc.parts"
-    rng, killed, halfway = np.random.default_rng(0), 0, 0
-    for _ in range(KILLS):
+    rng, killed, halfway, tries = np.random.default_rng(0), 0, 0, 0
+    while killed < KILLS or not halfway:  # later and later, however busy the machine is
+        tries += 1
+        output.unlink(missing_ok=True)  # of a child that was quicker
         child = os.fork()  # the same command in a process of its own, without starting Python again
         if child == 0:
             try:
                 main([*words, str(output), "--resume"])
             finally:
                 os._exit(0)
-        time.sleep(float(rng.uniform(0.0, 0.5)) * seconds)
+        time.sleep(float(rng.uniform(0.0, 0.5)) * seconds * (1 + tries / 20))
         os.kill(child, signal.SIGKILL)
         killed += os.WIFSIGNALED(os.waitpid(child, 0)[1])
         halfway += (parts / "000000.json").exists()
-    assert killed >= 5
-    assert halfway >= 1
     if (parts / "000000.json").exists():
         assert "go on with --resume" in msb(*words, output).err
     assert msb(*words, output, "--resume").code == 0

@@ -137,8 +137,9 @@ def run(args: argparse.Namespace) -> int:
 
     request, output, folder = _demo(args) if args.demo else _own(args)
     spare_inputs(output, request.structure, request.trajectory, request.top)
+    options = MorphOptions(args.seed, args.samples, args.workers, args.chunk, args.resume)
     ready = prepare(request)
-    check_output(ready.candidates[0], output)
+    check_output(ready.candidates[0], output, options)
     if not args.json:
         print("\n".join(ready.told()), flush=True)
     with progress_bar(unit="trials", what="choose") as advance:
@@ -147,7 +148,6 @@ def run(args: argparse.Namespace) -> int:
     with progress_bar(unit="rounds", what="refine") as advance:
         again = {"frames": args.trial_frames, "seed": args.seed, "progress": advance}
         chosen = refine(chosen, rounds=args.refine, **again)
-    options = MorphOptions(args.seed, args.samples, args.workers, args.chunk, args.resume)
     with progress_bar(what="morph") as advance:
         done = morph(chosen, output, options, advance)
     account = Account(ready, chosen, tuple(trials), done, args.seed)

@@ -33,13 +33,33 @@ from msb.io.atoms import AtomTable
 from msb.io.frames import Frames
 from msb.io.writers import copy_bytes, make_encoder, write_names
 
-__all__ = ["SegmentedWriter", "parts_folder"]
+__all__ = ["SegmentedWriter", "parts_folder", "refuse_unfinished"]
 
 
 def parts_folder(path: str | Path) -> Path:
     """Return the work folder of an output: `OUT.xtc.parts` beside `OUT.xtc`."""
     path = Path(path)
     return path.with_name(path.name + ".parts")
+
+
+def refuse_unfinished(path: str | Path) -> None:
+    """Refuse an output of which an unfinished run is there.
+
+    Parameters
+    ----------
+    path : str or Path
+        The output.
+
+    Raises
+    ------
+    TrajectoryError
+        Its work folder holds one.
+    """
+    folder = parts_folder(path)
+    if (folder / "job.json").exists():
+        raise TrajectoryError(
+            f"{folder} holds an unfinished run; go on with --resume, or remove the folder to begin anew."
+        )
 
 
 @dataclass(frozen=True)
@@ -145,10 +165,7 @@ class SegmentedWriter:
         description = self.folder / "job.json"
         if description.exists():
             if not resume:
-                raise TrajectoryError(
-                    f"{self.folder} holds an unfinished run; go on with --resume, or remove the folder "
-                    "to begin anew."
-                )
+                refuse_unfinished(self.path)
             self._compare(json.loads(description.read_text(encoding="utf-8")), job)
             self._take_up()
             return

@@ -14,7 +14,7 @@ from msb.core.pool import in_order
 from msb.errors import MsbWarning, TrajectoryError
 from msb.io.atomic import file_sha256
 from msb.io.frames import Frames
-from msb.io.segments import SegmentedWriter
+from msb.io.segments import SegmentedWriter, refuse_unfinished
 from msb.io.writers import make_encoder
 from msb.jobs.backmap.outputs import Told, follow, sample_paths, spare_inputs
 from msb.jobs.morph.maker import MorphMade
@@ -112,7 +112,7 @@ def morph(
     options = options or MorphOptions()
     system = candidate.system
     files = system.trajectory.structure, system.trajectory.path
-    check_output(candidate, output)
+    check_output(candidate, output, options)
     paths = sample_paths(output, options.samples)
     inputs = [file_sha256(path) for path in dict.fromkeys(files)]
     if system.n_frames > 1:
@@ -142,24 +142,29 @@ def morph(
     return Morphed(paths, system.n_frames, system.trajectory.n_atoms, total, elapsed / max(made, 1))
 
 
-def check_output(candidate: Candidate, output: str | Path) -> None:
+def check_output(candidate: Candidate, output: str | Path, options: MorphOptions) -> None:
     """Refuse an output that could not be written, before there is any work.
 
     Parameters
     ----------
     candidate : Candidate
     output : path
+    options : MorphOptions
 
     Raises
     ------
     TrajectoryError
-        Its format is unknown, its folder not there, or it is an input.
+        Its format is unknown, its folder not there, it is an input, or an unfinished run is there that is
+        not to be taken up.
     """
     path, file = Path(output), candidate.system.trajectory
     spare_inputs(path, file.structure, file.path)
     make_encoder(path, candidate.system.written())
     if not path.parent.is_dir():
         raise TrajectoryError(f"{path} cannot be written: there is no folder {path.parent}.")
+    if not options.resume:
+        for own in sample_paths(output, options.samples):
+            refuse_unfinished(own)
 
 
 class _Run:
