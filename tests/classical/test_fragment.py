@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
-from msb.analysis.structure import near_pairs
+from msb.analysis.structure import near_pairs, term_values
 from msb.backmapper import build_model, load_model
 from msb.classical import FragmentBackmapper
 from msb.classical.fragment_search import Entries
+from msb.core.bead_groups import BeadGroup
 from msb.core.box import make_whole, minimum_image
 from msb.core.geometry import kabsch, random_rotations
 from msb.core.mapping import Mapping
@@ -219,3 +221,25 @@ def test_polystyrene(msb_data: Path) -> None:
     bonded = set(map(tuple, topology.expand(lambda t: t.exclusions(3)).tolist()))
     contacts = [p for p in zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)]
     assert sum(tuple(sorted(pair)) not in bonded for pair in contacts) < 30
+
+
+@pytest.mark.parametrize("mirrors", [False, True])
+def test_pieces_without_centres_keep_their_turn(mirrors: bool) -> None:
+    """Right-handed helices of beads: left-handed pieces come where mirror images serve too, only there."""
+    rng = np.random.default_rng(4)
+    turns = np.arange(12) * 0.9
+    helix = np.stack([0.3 * np.cos(turns), 0.3 * np.sin(turns), 0.1 * turns], axis=-1)
+    x = helix @ np.asarray(random_rotations(40, torch.Generator().manual_seed(4))) + 2.0 * rng.random(
+        (40, 1, 3)
+    )
+    x += 0.005 * rng.normal(size=x.shape)
+    bonds = np.stack([np.arange(11), np.arange(1, 12)], axis=1)
+    chain = MoleculeTemplate.from_atoms("HEL", [f"A{k}" for k in range(12)], bonds=bonds, elements=["C"] * 12)
+    groups = [BeadGroup(f"F{k}", tuple(range(4 * k, 4 * k + 4)), "F") for k in range(3)]
+    topology = Topology(((chain, 40),))
+    mapping = Mapping({"HEL": MappingTemplate.from_mass(chain, groups)}, topology)
+    source = Snapshots.of(x.reshape(1, -1, 3).astype(np.float32), mapping)
+    options = {"unit": "bead", "mirrors": mirrors}
+    made = build_model("fragment", source, topology, mapping, options=options).backmap(source.beads)
+    inside = made.reshape(40, 12, 3)[:, :4].astype(np.float64)
+    assert bool((term_values(inside, "dihedral", [[0, 1, 2, 3]]) < 0).any()) == mirrors

@@ -38,6 +38,11 @@ class FragmentOptions(StrictModel):
         default=0.05, ge=0, description="Weight of the beads of bonded units; its own weigh 1."
     )
     far: float = Field(default=0.0, ge=0, description="Weight of the beads of the units beyond those.")
+    mirrors: bool = Field(
+        default=True,
+        description="Pieces without stereocentres also serve as their mirror images; false where what is "
+        "placed are beads, whose torsions tell hands that no centre shows.",
+    )
 
 
 class LibraryOptions(StrictModel):

@@ -53,7 +53,7 @@ class FragmentBackmapper(FrameMethod):
     def learn(self, source: Snapshots) -> None:
         """Cut the snapshots' molecules into units."""
         options = self.options
-        self.library = FragmentLibrary.of(source, options.unit, (options.near, options.far))
+        self.library = FragmentLibrary.of(source, options.unit, (options.near, options.far), options.mirrors)
 
     def retarget(self, known: FrameMethod, hands: NDArray[np.int8] | None) -> None:
         """Use another model's library for this system."""
@@ -78,7 +78,8 @@ class FragmentBackmapper(FrameMethod):
     def restore(self, plain: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         """The inverse of :meth:`plain` and :meth:`arrays`."""
         options = self.options
-        self.library = restored(options.unit, (options.near, options.far), plain["molecules"], arrays)
+        weights = options.near, options.far
+        self.library = restored(options.unit, weights, plain["molecules"], arrays, options.mirrors)
         self.hands = arrays.get("hands")
 
     def _known(self) -> FragmentLibrary:

@@ -100,15 +100,20 @@ class FragmentLibrary:
     known : list of KnownMolecule
     weights : (near, far)
         Weight of the beads of bonded units, and of those beyond, where a unit's own weigh 1.
+    mirrors : bool
+        Whether pieces without stereocentres serve as their mirror images too.
     """
 
     kind: UnitKind
     known: list[KnownMolecule]
     weights: tuple[float, float]
+    mirrors: bool = True
     _made: dict[Any, Entries | None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, source: Snapshots, kind: UnitKind, weights: tuple[float, float]) -> FragmentLibrary:
+    def of(
+        cls, source: Snapshots, kind: UnitKind, weights: tuple[float, float], mirrors: bool = True
+    ) -> FragmentLibrary:
         """All molecules of all snapshots."""
         known: dict[tuple[str, str], KnownMolecule] = {}
         parts = zip(source.topology.split(source.positions), source.mapping.templates, strict=True)
@@ -118,7 +123,7 @@ class FragmentLibrary:
             if key in known:
                 copies = np.concatenate([known[key].positions, copies])
             known[key] = KnownMolecule(molecule, mapping, copies)
-        return cls(kind, list(known.values()), weights)
+        return cls(kind, list(known.values()), weights, mirrors)
 
     @cached_property
     def units(self) -> list[tuple[Unit, ...]]:
@@ -161,7 +166,7 @@ class FragmentLibrary:
         unit = None
         for entry, units in zip(self.known, self.units, strict=True):
             for unit in (unit for unit in units if unit.keys[level] == key):
-                parts.extend(_pieces(entry, unit, level, own, near))
+                parts.extend(_pieces(entry, unit, level, own, near, self.mirrors))
         sizes = _sizes(unit, self.weights, level) if unit is not None else []
         if not parts or not sum(len(part[0]) for part in parts):
             return None
@@ -185,6 +190,7 @@ def _pieces(
     level: int,
     own: tuple[int, ...] | None,
     near: tuple[int, ...] | None,
+    mirrors: bool,
 ) -> Sequence[tuple[Array, Array, Array]]:
     """Atoms, beads and atoms across the junctions of a unit in all copies, mirrored where that fits."""
     atoms = entry.positions[:, unit.atoms]
@@ -198,7 +204,7 @@ def _pieces(
             centres.extend(these)
     signs = entry.hands[:, centres]
     pieces = []
-    for mirror in (1, -1):
+    for mirror in (1, -1) if mirrors or centres else (1,):
         fits = (signs * mirror == np.array(pattern, dtype=np.int8)).all(axis=1)
         flip = np.array([mirror, 1, 1], dtype=np.float32)
         pieces.append((atoms[fits] * flip, beads[fits] * flip, halo[fits] * flip))
@@ -211,7 +217,11 @@ def _first_sign(own: Signs, near: Signs) -> int:
 
 
 def restored(
-    kind: UnitKind, weights: tuple[float, float], plain: Sequence[Any], arrays: dict[str, Any]
+    kind: UnitKind,
+    weights: tuple[float, float],
+    plain: Sequence[Any],
+    arrays: dict[str, Any],
+    mirrors: bool = True,
 ) -> FragmentLibrary:
     """The library in a bundle."""
     known = [
@@ -222,4 +232,4 @@ def restored(
         )
         for i, entry in enumerate(plain)
     ]
-    return FragmentLibrary(kind, known, weights)
+    return FragmentLibrary(kind, known, weights, mirrors)
