@@ -252,13 +252,22 @@ class DeepBackmapper(FrameMethod):
         energy = candidate_energy(system, tables, rigid, **kelvin)
         return energy, self.limits.of(self.mapping) if self.sampling.select == "random" else None
 
-    def _system(self, boxes: NDArray[Any] | None) -> Any | None:
-        if self.system_xml is not None:
-            return system_from_xml(self.system_xml)
+    def _fields(self) -> dict[str, Any] | None:
+        """The model's own force fields, where they are of these molecules: chains may be longer."""
         if not {t.name for t in self.topology.templates} <= set(self.force_field):
             return None
         fields = {name: system_from_xml(text) for name, text in self.force_field.items()}
-        return system_of(self.topology, fields, None if boxes is None else boxes[0])
+        if any(fields[t.name].getNumParticles() != t.n_atoms for t in self.topology.templates):
+            return None
+        return fields
+
+    def _system(self, boxes: NDArray[Any] | None) -> Any | None:
+        if self.system_xml is not None:
+            return system_from_xml(self.system_xml)
+        fields = self._fields()
+        return (
+            None if fields is None else system_of(self.topology, fields, None if boxes is None else boxes[0])
+        )
 
     def retarget(self, known: FrameMethod, hands: Signs | None) -> None:
         """Take the network and all it knows from the model of another system.

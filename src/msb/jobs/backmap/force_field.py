@@ -53,6 +53,8 @@ def force_field_of(
     if not texts or not {t.name for t in system.topology.templates} <= set(texts):
         return None
     fields = {name: system_from_xml(text) for name, text in texts.items()}
+    if any(fields[t.name].getNumParticles() != t.n_atoms for t in system.topology.templates):
+        return None  # chains of another length
     only = system.topology.molecules
     if box is None and len(only) == 1 and only[0][1] == 1:
         return fields[only[0][0].name]  # as it is, whatever its forces
