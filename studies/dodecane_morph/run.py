@@ -17,6 +17,8 @@ from morph_study import Case, Study, arguments, conclude
 from sets import read_set
 from tables import Bars
 
+__all__ = ["BARS", "FRAMES", "PARTS", "PUBLISHED", "by_number", "main"]
+
 STUDY = Path(__file__).resolve().parent
 FRAMES = 14  # of Martini's 20 snapshots are judged; the others choose
 PARTS = {"train": "[3-6]*.gro", "validation": "7*.gro", "test": "[8-9]*.gro"}  # of the target, by time
@@ -35,14 +37,15 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--top-down", type=Path, default=data / "400K_martini_rescaled")
     args = parser.parse_args(words)
     frames, last = (1, 2) if args.smoke else (args.frames, None)
-    parts = [read_set(part, _by_number(args.target, pattern)) for part, pattern in PARTS.items()]
-    before = read_set("before", _by_number(args.top_down, "*.gro"))[:last]
+    parts = [read_set(part, by_number(args.target, pattern)) for part, pattern in PARTS.items()]
+    before = read_set("before", by_number(args.top_down, "*.gro"))[:last]
     scale = "lengths are as in the files: both are in nm, and at one density"
     case = Case(*parts, before, scale, "Martini to mapped dodecane", BARS, PUBLISHED)
     return conclude(Study(case, frames, args.runs), args, STUDY / "out")
 
 
-def _by_number(folder: Path, pattern: str) -> list[Path]:
+def by_number(folder: Path, pattern: str) -> list[Path]:
+    """Files in the order of their numbers."""
     return sorted(folder.glob(pattern), key=lambda path: int(path.stem))
 
 

@@ -25,7 +25,7 @@ from msb.io.atomic import atomic_write_json, atomic_write_text, file_sha256
 from msb.morph.morpher import Morpher, load_morpher
 from msb.morph.statistics import QUANTITIES, LocalStatistics
 
-__all__ = ["Case", "Study", "arguments", "conclude", "judge"]
+__all__ = ["Case", "Study", "arguments", "conclude", "judge", "ready"]
 
 MAP_FRAMES = 6
 REFINE_FRAMES = 4
@@ -97,12 +97,14 @@ class Study:
         return model.refined(own.positions, own.boxes, rounds=rounds, scheme=scheme, seed=SEED, frames=key)
 
     def morphed(
-        self, path: Path, model: Morpher, scheme: str, rounds: int, how: str = ""
+        self, path: Path, model: Morpher, scheme: str, rounds: int, number: int | None = None
     ) -> tuple[BeadSet, float]:
-        """All snapshots by one model and scheme, and the seconds of a frame."""
+        """The first snapshots, or all, by one model and scheme, and the seconds of a frame."""
         name = f"s{model.s}{scheme}"
+        put_right = f"_{rounds}_from_{self.frames}" if rounds else "_0"  # other frames refine otherwise
+        how = f"_{model.config.weigh}{put_right}"
         file = self.runs / "columns" / f"{name}_{file_sha256(path / 'model.json')[:12]}{how}"
-        number = len(self.before.positions)
+        number = len(self.before.positions) if number is None else number
         if any(kept(file / f"{f:03d}.npz") is None for f in range(number)):
             model = self.refined(model, scheme, rounds)
         done, cost = [], []
@@ -120,7 +122,7 @@ class Study:
                 print(f"{name}: frame {f + 1} of {number}, {seconds:.1f} s", flush=True)
             done.append(found[0])
             cost.append(found[1])
-        return self.before.moved_to(name, np.concatenate(done)), float(np.mean(cost))
+        return self.before[:number].moved_to(name, np.concatenate(done)), float(np.mean(cost))
 
     def choice(self, own: BeadSet) -> float:
         """Mean divergence of the snapshots that choose, from the validating one of the target."""
@@ -185,7 +187,7 @@ def judge(
     choices = {}
     for path, model in models:
         for scheme in SCHEMES:
-            own, cost = study.morphed(path, model, scheme, rounds, f"_{model.config.weigh}_{rounds}")
+            own, cost = study.morphed(path, model, scheme, rounds)
             told = study.column(own[: study.frames], charts, places)
             away = centres_of(own, model.s).positions - centres_of(study.before, model.s).positions
             name = f"morph s{model.s} {scheme}"
