@@ -40,9 +40,9 @@ __all__ = [
 BEFORE, AFTER, OWN = "unmorphed", "morphed", "the target's own beads"
 EFFECT = (
     "Effect: morphed minus unmorphed, frame by frame (of divergences, of the excess), with Student's 95 % "
-    "interval where there are at least four frames. Of the gap: the share that morphing closes of the "
-    "difference between unmorphed and the target's own beads, where that is beyond its interval. Divergences "
-    "in nats."
+    "interval where there are at least four frames. Towards the target's: the share that morphing closes of "
+    "the difference between unmorphed and the target's own beads, where that is beyond its interval; less "
+    "than 0 where it leads away, more than 100 % where it goes too far. Divergences in nats."
 )
 FEWEST = 4  # frames that an interval is told for
 LEVEL = 0.95
@@ -246,22 +246,18 @@ def verdict(level: Level) -> str:
         if row.effect.low is None:
             single.append(f"{row.name} {_number(row.effect.mean, signed=True)}")
         else:
-            moved[row.effect.sign].append(f"{row.name} {_interval(row.effect)}{_closed(row)}")
+            moved[row.effect.sign].append(f"{row.name} {_interval(row.effect)}")
     if single:
         frames = level.frames[BEFORE]
         return (
             f"{level.title}: {frames} {'frame' if frames == 1 else 'frames'} a set, too few for an interval. "
             f"Morphed minus unmorphed: {'; '.join(single)}."
         )
-    words = {-1: "morphing lowers", 1: "it raises", 0: "no effect is seen on"}
-    said = [f"{words[sign]} {'; '.join(moved[sign])}" for sign in (-1, 1, 0) if moved[sign]]
+    words = {-1: "Lower", 1: "Higher", 0: "No effect is seen on"}
+    said = [f"{words[sign]}: {'; '.join(moved[sign])}" for sign in (-1, 1, 0) if moved[sign]]
     if not said:
         return f"{level.title}: nothing was morphed (`--model`)."
-    return f"{level.title}, morphed minus unmorphed with its 95 % interval over frames: {'. '.join(said)}."
-
-
-def _closed(row: Row) -> str:
-    return "" if row.closed is None else f", {row.closed:.0%} of the gap"
+    return f"{level.title}, morphed minus unmorphed with its 95 % interval over frames. {'. '.join(said)}."
 
 
 def _interval(effect: Effect) -> str:
@@ -272,19 +268,20 @@ def _interval(effect: Effect) -> str:
 
 
 def _number(value: float, signed: bool = False) -> str:
-    return f"{value:{'+' if signed else ''}.3g}"
+    return f"{value:{'+' if signed else ''}.{2 if signed else 3}g}"
 
 
 def markdown(title: str, intro: Sequence[str], levels: Sequence[Level]) -> str:
     """Return verdicts and tables."""
-    lines = [f"# {title}", "", *intro, "", "## Verdict", ""]
-    lines += [f"- {verdict(level)}" for level in levels]
+    lines = [f"# {title}", ""]
+    lines += [line for sentence in intro for line in (sentence, "")]
+    lines += ["## Verdict", "", *(f"- {verdict(level)}" for level in levels)]
     for level in levels:
         names = list(level.frames)
         lines += ["", f"## {level.title}", "", level.text, ""]
         count = ", ".join(f"{name} {number}" for name, number in level.frames.items())
         lines += [f"Frames: {count}. Of distributions: JS of all frames together (excess).", ""]
-        head = ["", *names, "floor", "effect of morphing", "of the gap"]
+        head = ["", *names, "floor", "effect of morphing", "towards the target's"]
         lines += [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
         for row in level.rows:
             cells = [_cell(row, name) for name in names]

@@ -53,7 +53,7 @@ def test_effect_is_morphed_minus_unmorphed_frame_by_frame(shared: ModuleType) ->
     same = shared.compare({**sets, shared.AFTER: sets[shared.BEFORE]}, shared.OWN)
     assert [row.effect.sign for row in same] == [0, 0]
     level = shared.Level("To all atoms", "", {name: 6 for name in sets}, [bond, clashes])
-    assert "morphing lowers bond C-C" in shared.verdict(level)
+    assert "Lower: bond C-C" in shared.verdict(level)
     assert "| clashes | " in shared.markdown("Title", [], [level])
 
 
