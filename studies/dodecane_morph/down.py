@@ -156,16 +156,16 @@ def main(words: list[str] | None = None) -> int:
     study = Study(Case(*parts, before, "", "", BARS, PUBLISHED), FRAMES, args.runs)
     sets = {BEFORE: before[:frames]}
     facts: dict[str, Any] = {"frames": frames, "snapshots": [file.name for file in snapshots]}
-    how = "not morphed either"
+    told = "unmorphed"
     if args.model is not None:
         model, rounds = ready(args.model, study, ""), 1 if args.smoke else ROUNDS
         sets[AFTER] = study.morphed(args.model, model, args.scheme, rounds, frames)[0]
         facts |= {"s": model.s, "scheme": args.scheme, "model": model.name, "rounds": rounds}
-        how = f"morphed by `{model.name}` (s = {model.s}, scheme {args.scheme})"
+        told += f" and morphed by `{model.name}` (s = {model.s}, scheme {args.scheme})"
     sets[OWN] = study.test[:1] if args.smoke else study.test
     levels = [atom_level(sets, data, snapshots, args.runs / "down")]
     intro = [
-        f"Written by `down.py`: the beads of Martini's dodecane, unmorphed and {how}, and those of the "
+        f"Written by `down.py`: the beads of Martini's dodecane, {told}, and those of the "
         "target's snapshots that test, all backmapped alike.",
         EFFECT,
     ]

@@ -262,14 +262,12 @@ def main(words: list[str] | None = None) -> int:
     levels = [fritz_level(fine, published, published.read("published", SPLIT["test"]))]
     if args.atoms:
         levels.append(atom_level({name: own[: args.atoms] for name, own in fine.items()}, keep))
-    how = (
-        f"morphed by `{facts['model']}` (s = {facts['s']}, scheme {facts['scheme']})"
-        if args.model is not None
-        else "not morphed either"
-    )
+    told = "unmorphed"
+    if args.model is not None:
+        told += f" and morphed by `{facts['model']}` (s = {facts['s']}, scheme {facts['scheme']})"
     intro = [
-        f"Written by `down.py`: the beads of Kremer-Grest melts at the target's density, unmorphed and "
-        f"{how}, and those of the target's snapshots that test, all backmapped alike.",
+        f"Written by `down.py`: the beads of Kremer-Grest melts at the target's density, {told}, and those "
+        "of the target's snapshots that test, all backmapped alike.",
         EFFECT,
     ]
     folder = args.out or (args.runs / "out" if args.smoke else STUDY / "out")

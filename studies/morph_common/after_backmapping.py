@@ -39,10 +39,10 @@ __all__ = [
 
 BEFORE, AFTER, OWN = "unmorphed", "morphed", "the target's own beads"
 EFFECT = (
-    "Effect: morphed minus unmorphed, frame by frame (of divergences, of the excess), with Student's 95 % "
-    "interval where there are at least four frames. Towards the target's: the share that morphing closes of "
-    "the difference between unmorphed and the target's own beads, where that is beyond its interval; less "
-    "than 0 where it leads away, more than 100 % where it goes too far. Divergences in nats."
+    "Gap: unmorphed minus the target's own beads. Effect: morphed minus unmorphed, frame by frame. Both are "
+    "of the excess, where there is one, and have Student's 95 % interval over frames, where there are at "
+    "least four. Closed: the share of the gap, where that is beyond its interval; less than 0 where morphing "
+    "leads away, more than 100 % where it goes too far. Divergences in nats."
 )
 FEWEST = 4  # frames that an interval is told for
 LEVEL = 0.95
@@ -281,14 +281,14 @@ def markdown(title: str, intro: Sequence[str], levels: Sequence[Level]) -> str:
         lines += ["", f"## {level.title}", "", level.text, ""]
         count = ", ".join(f"{name} {number}" for name, number in level.frames.items())
         lines += [f"Frames: {count}. Of distributions: JS of all frames together (excess).", ""]
-        head = ["", *names, "floor", "effect of morphing", "towards the target's"]
+        head = ["", *names, "floor", "gap", "effect of morphing", "closed"]
         lines += [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
         for row in level.rows:
             cells = [_cell(row, name) for name in names]
             floor = "" if row.floor is None else f"{row.floor:.4f}"
-            effect = "" if row.effect is None else _interval(row.effect)
+            told = ["" if one is None else _interval(one) for one in (row.gap, row.effect)]
             closed = "" if row.closed is None else f"{row.closed:.0%}"
-            lines.append(f"| {' | '.join([row.name, *cells, floor, effect, closed])} |")
+            lines.append(f"| {' | '.join([row.name, *cells, floor, *told, closed])} |")
     return "\n".join(lines) + "\n"
 
 
