@@ -5,8 +5,8 @@ MSB_DATA=... python down.py --model ... --atoms 0       # to the published model
 MSB_DATA=... python down.py --model ... --smoke
 
 Three monomers a bead become the two beads a monomer of Fritz et al. by fragments of the snapshots that
-train, and these all atoms by the shipped model `sps`. Frames are kept under --runs: a run that was stopped
-goes on.
+train, and these all atoms by fragments of the bundled snapshot, or (`--atoms-by sps`) by the shipped model,
+which is slow for chains of 96 monomers. Frames are kept under --runs: a run that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -61,11 +61,12 @@ from msb.jobs.backmap.setup import Prepared, Request, prepare
 __all__ = ["Published", "all_atom", "main"]
 
 STUDY = Path(__file__).resolve().parent
-ALL_FRAMES, ATOM_FRAMES, SMOKE_FRAMES = 6, 1, 2
+ALL_FRAMES, ATOM_FRAMES, SMOKE_FRAMES = 6, 4, 2
 REACH = 1.5  # nm, of the radial distributions of the published model's beads
 UNITS = {"unit": "bead", "near": 0.3, "candidates": 256, "sweeps": 8, "mirrors": False}
 """Of the fragments; candidates and weights are those that suit the snapshot that validates."""
-MODEL = "sps"
+BY = ("fragment", "sps")  # what puts the atoms in
+WORDS = {"sps": "the shipped model `sps`", "fragment": "fragments of the bundled snapshot"}
 TOP, BEADS = sample("polystyrene.top"), sample("polystyrene_mapping.yaml")
 PUBLISHED_FIGURE = (
     "The thesis (Fig. 7.9) sees no difference between backmapped Kremer-Grest melts, morphed or not, and "
@@ -146,7 +147,7 @@ class Published:
         return f"fritz {sorted(self.train)} {UNITS} {SEED}"
 
 
-def all_atom(own: BeadSet, folder: Path) -> tuple[Prepared, Mapping]:
+def all_atom(own: BeadSet, folder: Path, by: str) -> tuple[Prepared, Mapping]:
     """Everything that puts atoms into beads of the published model.
 
     Parameters
@@ -155,6 +156,8 @@ def all_atom(own: BeadSet, folder: Path) -> tuple[Prepared, Mapping]:
         Equal chains of A and B beads.
     folder : Path
         Gets a structure of the beads.
+    by : str
+        One of `BY`: fragments of the bundled snapshot, or the shipped model.
 
     Returns
     -------
@@ -170,7 +173,10 @@ def all_atom(own: BeadSet, folder: Path) -> tuple[Prepared, Mapping]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", MsbWarning)  # chains are longer than the model's
         how = {"relax": "none", "polish": "none", "temperature": TEMPERATURE}
-        return prepare(Request(structure, model=MODEL, top=TOP, mapping=(BEADS,), **how)), long
+        model: dict[str, Any] = {"model": by}
+        if by == "fragment":
+            model = {"method": by, "snapshots": (sample("polystyrene_snapshot.gro"),)}
+        return prepare(Request(structure, top=TOP, mapping=(BEADS,), **model, **how)), long
 
 
 def fritz_level(sets: dict[str, BeadSet], published: Published, test: BeadSet) -> Level:
@@ -189,10 +195,10 @@ def fritz_level(sets: dict[str, BeadSet], published: Published, test: BeadSet) -
     return Level("To the published model", text, frames, compare(seen, test.name))
 
 
-def atom_level(sets: dict[str, BeadSet], folder: Path) -> Level:
+def atom_level(sets: dict[str, BeadSet], folder: Path, by: str) -> Level:
     """Take beads of the published model to all atoms, and judge them."""
     first = sets[OWN]
-    prepared, long = all_atom(first, folder / "atoms")
+    prepared, long = all_atom(first, folder / "atoms", by)
     maker, order = prepared.maker, prepared.system.order
     topology = prepared.system.topology
 
@@ -201,7 +207,7 @@ def atom_level(sets: dict[str, BeadSet], folder: Path) -> Level:
         asked = beads[None][:, order]
         return maker.model.backmap(asked, temperature=TEMPERATURE, seed=SEED, frames=frames, boxes=boxes)[0]
 
-    how = f"{MODEL} {TEMPERATURE} {SEED}"
+    how = f"{by} {TEMPERATURE} {SEED}"
     made = {
         name: backmapped(name, own, topology, place, folder / "atoms", how, range(len(own.positions)))
         for name, own in sets.items()
@@ -212,7 +218,7 @@ def atom_level(sets: dict[str, BeadSet], folder: Path) -> Level:
     resolution = Resolution.of(made[OWN], carbons, 0.8, energies=energies, checker=maker.checker)
     seen = {name: look_at(resolution, own, sets[name]) for name, own in made.items()}
     text = (
-        f"The same beads, with atoms put in by the shipped model `{MODEL}` at {TEMPERATURE:g} K, hands "
+        f"The same beads, with atoms put in by {WORDS[by]}, hands "
         "syndiotactic, as placed: nothing is relaxed. Reference of distributions: what the same two steps "
         "make of the target's own beads; the floor is one half of their chains against the other. "
         "Lennard-Jones to 0.8 nm between atoms more than three bonds apart."
@@ -244,6 +250,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument(
         "--atoms", type=int, default=ATOM_FRAMES, help=f"frames of each set to all atoms ({ATOM_FRAMES})"
     )
+    parser.add_argument("--atoms-by", choices=BY, default=BY[0], help=f"what puts them in ({BY[0]})")
     parser.add_argument("--target", type=Path, help="folder of target.py (RUNS/target)")
     parser.add_argument("--top-down", type=Path, default=STUDY / "out" / "kg_24x32.gro")
     args = parser.parse_args(words)
@@ -261,7 +268,8 @@ def main(words: list[str] | None = None) -> int:
     }
     levels = [fritz_level(fine, published, published.read("published", SPLIT["test"]))]
     if args.atoms:
-        levels.append(atom_level({name: own[: args.atoms] for name, own in fine.items()}, keep))
+        some = {name: own[: args.atoms] for name, own in fine.items()}
+        levels.append(atom_level(some, keep, args.atoms_by))
     told = "unmorphed"
     if args.model is not None:
         told += f" and morphed by `{facts['model']}` (s = {facts['s']}, scheme {facts['scheme']})"

@@ -98,7 +98,10 @@ def test_beads_of_the_published_model_keep_their_hands(study: Study, msb_data: P
         assert mean[1] > 0.45
 
 
-def test_chains_of_another_length_get_all_their_atoms(study: Study, msb_data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", ["fragment", "sps"])
+def test_chains_of_another_length_get_all_their_atoms(
+    study: Study, msb_data: Path, tmp_path: Path, by: str
+) -> None:
     """Two chains of six monomers: hands, rings and energies are told, and one frame has a floor."""
     study("kg_morph", "run")
     down = study("kg_morph", "down")
@@ -106,7 +109,7 @@ def test_chains_of_another_length_get_all_their_atoms(study: Study, msb_data: Pa
     rows = np.arange(2)[:, None] * 2 * down.MONOMERS + np.arange(12)
     short = Topology(((down.chain(6).only_template(), 2),))
     few = down.BeadSet("few", own.positions[:, rows.ravel()], own.boxes, short)
-    level = down.atom_level({down.BEFORE: few, down.OWN: few}, tmp_path)
+    level = down.atom_level({down.BEFORE: few, down.OWN: few}, tmp_path, by)
     rows = {row.name: row for row in level.rows}
     assert rows["inverted centres, %"].sets[down.OWN] < 30
     assert "pierced rings" in rows
