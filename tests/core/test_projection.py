@@ -148,6 +148,37 @@ def test_beads_and_bonds_together(case: tuple[MappingTemplate, np.ndarray, np.nd
     assert stationary(template, pairs, result.positions, near) < 1e-5 * template.masses.max()
 
 
+@given(constrained())
+def test_long_components_are_solved_alike(
+    case: tuple[MappingTemplate, np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    """Sparse steps, which components of many equations take, find what dense ones do."""
+    template, pairs, good, near = case
+    mapping = system(template)
+    arguments = near, mapping.beads(good), (pairs, lengths_of(good, pairs))
+    dense = mapping.project(*arguments)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("msb.core.projection._LONG", 0)
+        sparse = mapping.project(*arguments)
+    np.testing.assert_allclose(mapping.beads(sparse.positions), arguments[1], atol=1e-9)
+    if dense.converged and sparse.converged:
+        np.testing.assert_allclose(sparse.positions, dense.positions, atol=1e-6)
+
+
+def test_frames_and_copies_of_long_components(monkeypatch: pytest.MonkeyPatch) -> None:
+    molecule = dipeptide()
+    mapping = Mapping([MappingTemplate.from_atoms(molecule, BACKBONE)], Topology(((molecule, 3),)))
+    good, pairs = relaxed_dipeptide(6).reshape(2, 66, 3), hydrogens(molecule)
+    every = np.concatenate([pairs, pairs + 22, pairs + 44])
+    start = good + 0.01 * np.random.default_rng(2).normal(size=good.shape)
+    arguments = (start, mapping.beads(good), (every, lengths_of(good[0], every)))
+    dense = mapping.project(*arguments)
+    monkeypatch.setattr("msb.core.projection._LONG", 0)
+    sparse = mapping.project(*arguments)
+    np.testing.assert_allclose(sparse.positions, dense.positions, atol=1e-9)
+    assert sparse.converged.tolist() == dense.converged.tolist() == [True, True]
+
+
 def test_hardly_any_of_them_fails() -> None:
     failures = []
 
@@ -257,8 +288,10 @@ def test_rows_are_solved_in_portions_when_there_are_many(monkeypatch: pytest.Mon
     np.testing.assert_allclose(mapping.project(*arguments).positions, whole, atol=1e-9)
 
 
-def test_repeated_and_redundant_constraints_do_no_harm() -> None:
+@pytest.mark.parametrize("long", [600, 0])
+def test_repeated_and_redundant_constraints_do_no_harm(monkeypatch: pytest.MonkeyPatch, long: int) -> None:
     """A rigid tetrahedron given by all six edges, twice, and its bead at the centre of mass."""
+    monkeypatch.setattr("msb.core.projection._LONG", long)
     molecule = chain(4, np.array([1.0, 2.0, 3.0, 4.0]))
     template = MappingTemplate.from_mass(molecule, [BeadGroup("A", (0, 1, 2, 3))])
     mapping = Mapping([template], Topology(((molecule, 1),)))
@@ -282,7 +315,11 @@ def test_coincident_atoms_are_pulled_apart() -> None:
     np.testing.assert_allclose(lengths_of(result.positions, pairs), 0.1, atol=1e-7)
 
 
-def test_what_cannot_be_met_is_reported_and_the_beads_are_met_all_the_same() -> None:
+@pytest.mark.parametrize("long", [600, 0])
+def test_what_cannot_be_met_is_reported_and_the_beads_are_met_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, long: int
+) -> None:
+    monkeypatch.setattr("msb.core.projection._LONG", long)
     molecule = chain(3)
     groups = [BeadGroup("A", (0,)), BeadGroup("B", (2,), owns=(1,))]
     mapping = Mapping([MappingTemplate.from_mass(molecule, groups)], Topology(((molecule, 1),)))

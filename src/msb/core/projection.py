@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any, Generic
 
 import numpy as np
@@ -12,8 +12,9 @@ from torch import Tensor
 
 from msb.core.arrays import Array, FloatArray, IntArray
 from msb.core.mapping_template import MappingTemplate
+from msb.core.projection_long import LongComponent
 from msb.core.projection_plan import Components, Plan, make_plan
-from msb.core.projection_solver import System, solve
+from msb.core.projection_solver import RIDGE, System, solve
 from msb.core.sparse_map import concatenate
 from msb.errors import MappingError
 
@@ -23,6 +24,7 @@ Constraints = tuple[Any, Any]
 """Pairs of atoms (K, 2) and the lengths (K,) of the bonds between them, in nm."""
 
 _MEMORY = 64 * 2**20  # bytes; rows are solved in portions of about this size
+_LONG = 600  # equations of a component, from which on sparse matrices are quicker than dense ones
 
 
 @dataclass(frozen=True)
@@ -227,14 +229,42 @@ def _solve_components(
     lengths = part.lengths.to(x.device)[:, parts.bonds]  # [p, C, k]
     every = (frames, copies, len(parts.atoms))
     values = [start, anchors, targets, lengths.expand(frames, -1, -1, -1)]
+    if parts.gradients.shape[1] > _LONG and not any(v.requires_grad for v in values):
+        return _solve_long(parts, values, settings)
     values += [v.expand(*every, *v.shape[1:]) for v in parts.constant]
     portion = max(1, _MEMORY // (parts.row_bytes * copies * len(parts.atoms)))
     enough = (settings.tolerance + settings.rounding).repeat_interleave(copies * len(parts.atoms))
     enough = enough.split(portion * copies * len(parts.atoms))  # type: ignore[no-untyped-call]
     limits = (0.1 * settings.tolerance, settings.max_iterations)
     solved = [
-        solve(System(*(v[first : first + portion].flatten(0, 2) for v in values)), skip, *limits)
+        solve(_system([v[first : first + portion].flatten(0, 2) for v in values]), skip, *limits)
         for first, skip in zip(range(0, frames, portion), enough, strict=True)
     ]
     moved, met = concatenate([m for m, _ in solved], 0), concatenate([c for _, c in solved], 0)
     return moved.reshape(start.shape), met.reshape(frames, -1).all(1)
+
+
+def _system(values: Sequence[Tensor]) -> System:
+    """Equations of what `System` begins with, in its order."""
+    names = (part.name for part in fields(System) if part.name != "long")
+    own: dict[str, Any] = dict(zip(names, values, strict=True))
+    return System(**own)
+
+
+def _solve_long(parts: Components, values: list[Tensor], settings: Settings) -> tuple[Tensor, Tensor]:
+    """The same for components of many equations, one after another; on the CPU, whatever the device."""
+    device, shape = values[0].device, values[0].shape
+    values, constant = [v.detach().cpu() for v in values], [v.cpu() for v in parts.constant]
+    enough = (settings.tolerance + settings.rounding).cpu()
+    limits = (0.1 * settings.tolerance, settings.max_iterations)
+    moved, met = torch.empty_like(values[0]), torch.ones(shape[:3], dtype=torch.bool)
+    for number in range(shape[2]):
+        own = [part[number] for part in constant]
+        incidence, weights, masses = (own[k].numpy() for k in (0, 1, 5))
+        long = LongComponent(incidence, weights, masses, RIDGE)
+        for frame, copy in np.ndindex(*shape[:2]):
+            row = [v[frame, copy, number][None] for v in values]
+            system = replace(_system([*row, *(part[None] for part in own)]), long=long)
+            x, done = solve(system, enough[[frame]], *limits)
+            moved[frame, copy, number], met[frame, copy, number] = x[0], done[0]
+    return moved.to(device), met.flatten(1).all(1).to(device)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import cast
 
 import torch
 from torch import Tensor
 
-__all__ = ["System", "solve"]
+from msb.core.projection_long import LongComponent
+
+__all__ = ["RIDGE", "System", "solve"]
 
 _STEP = 0.1  # nm; the longest step of an atom in one iteration
 _SETTLED = 3e-5  # nm; after a step this short, the next would be shorter than 1e-8 (quadratic convergence)
 _COINCIDENT, _APART = 1e-6, 1e-4  # nm; ends of a bond closer than the one are put apart by the other
-_RIDGE = 1e-12  # by this the matrices' diagonals grow, so that repeated constraints do no harm
+RIDGE = 1e-12  # by this the matrices' diagonals grow, so that repeated constraints do no harm
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class System:
         G, the rows of W, each three times, and of the incidence (c = 3 b + k), and G M^-1 G^T.
     masses : Tensor (R, n)
         amu.
+    long : LongComponent, optional
+        The same equations as sparse matrices; there is one row then, and nothing to differentiate.
     """
 
     start: Tensor
@@ -52,10 +56,12 @@ class System:
     gradients: Tensor
     coupling: Tensor
     masses: Tensor
+    long: LongComponent | None = None
 
     def rows(self, chosen: Tensor) -> System:
         """Keep some rows."""
-        return System(*(getattr(self, part.name)[chosen] for part in fields(self)))
+        tensors = [part.name for part in fields(self) if part.name != "long"]
+        return replace(self, **{name: getattr(self, name)[chosen] for name in tensors})
 
     @property
     def has_beads(self) -> bool:
@@ -162,6 +168,8 @@ def _step(system: System, x: Tensor, bonds: Tensor, restore: bool) -> Tensor:
     """
     gradients, masses = system.gradients, system.masses[..., None]
     directions, off = bonds, 0.5 * (bonds.square().sum(-1) - system.lengths.square())
+    if system.long is not None:
+        return _long_step(system, system.long, x, bonds, off, restore)
     if system.has_beads:
         unit = torch.eye(3, dtype=x.dtype, device=x.device).repeat(len(x), system.targets.shape[1], 1)
         directions = torch.cat([unit, bonds], dim=1)  # [r, c, 3]
@@ -183,6 +191,16 @@ def _step(system: System, x: Tensor, bonds: Tensor, restore: bool) -> Tensor:
     return -slope - follow @ (second * directions)
 
 
+def _long_step(
+    system: System, long: LongComponent, x: Tensor, bonds: Tensor, off: Tensor, restore: bool
+) -> Tensor:
+    """The same by sparse matrices, for one row."""
+    everything = torch.cat([system.missing(x).flatten(1), off], dim=1)
+    moved = x - system.start
+    step = long.step(moved[0].numpy(), bonds[0].numpy(), everything[0].numpy(), restore)
+    return torch.from_numpy(step)[None]
+
+
 def _apart(system: System, x: Tensor) -> Tensor:
     """Give bonds of length zero a direction, by moving their ends a little."""
     nothing = system.bonds(x.detach()).square().sum(-1) < _COINCIDENT**2
@@ -195,7 +213,7 @@ def _apart(system: System, x: Tensor) -> Tensor:
 
 def _solve(matrix: Tensor, right: Tensor) -> Tensor:
     """Solve positive systems (R, c, c) for (R, c), as columns (R, c, 1); one nearly singular, nearly."""
-    ridge = _RIDGE * torch.diag_embed(matrix.diagonal(dim1=-2, dim2=-1))
+    ridge = RIDGE * torch.diag_embed(matrix.diagonal(dim1=-2, dim2=-1))
     solution, _ = torch.linalg.solve_ex(matrix + ridge, right[..., None])
     return cast(Tensor, solution)
 
