@@ -53,6 +53,8 @@ class MixtureNetwork(nn.Module):
         self.body = nn.ModuleList(_Block(width) for _ in range(settings.blocks))
         self.out = nn.Linear(width, settings.components * N_PARAMETERS)
         self.widening = 0.0  # added to the logarithm of every width: half that of T over the training's
+        for first in (self.told, self.role[0]):  # what training never shows must not be heard later
+            nn.init.zeros_(first.weight)
         nn.init.normal_(self.out.weight, std=0.02)
         nn.init.normal_(self.out.bias, std=0.5)
         self.register_buffer("lengths", torch.full((types, types), 0.15))
