@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "melt_data"))
 from engine import run_stage
 from frame_files import SETS
 from melt import Melt
-from torsions import BLOCKS, kinds_of, spread_of, write_spread
+from torsions import BLOCKS, kinds_of, spread_of, twins_of, write_spread
 
 __all__ = ["FRAME", "reference_path", "start_text", "topology_text"]
 
@@ -156,7 +156,7 @@ def tabulate(melt: Melt, subset: str, folder: Path, first: float) -> tuple[int, 
         off -= np.round(off @ np.linalg.inv(box[0])) @ box[0]
         away.append((off**2).sum(-1).mean())
         kept.append(whole[0])
-    spread = spread_of(kept, kinds_of(melt.observer.system), FRAME, BLOCKS)
+    spread = spread_of(kept, kinds_of(melt.observer.system), twins_of(melt.topology), FRAME, BLOCKS)
     write_spread(reference_path(subset), spread)
     return len(kept), float(np.sqrt(np.mean(away)))
 

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from msb.core.box import make_whole
+from msb.core.topology import Topology
 from msb.io.atomic import atomic_path, atomic_write_json, atomic_write_text
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sps_common"))  # studies are no package
@@ -32,7 +33,7 @@ from entrants import Entrant, options
 from frame_files import SETS, make_frames
 from melt import SEED, Melt, place
 from reference import FRAME, reference_path
-from torsions import BLOCKS, Kind, Spread, kinds_of, read_spread, spread_of
+from torsions import BLOCKS, Kind, Spread, kinds_of, read_spread, spread_of, twins_of
 from verdict import Verdict
 
 OUT = Path(__file__).resolve().parent / "out"
@@ -123,9 +124,13 @@ class Row:
     ratio: float | None
     halves: float | None  # MD's second half against its first
     shift: float | None  # rms difference of mean directions, in MD's widths
+    median: float | None = None  # ratio of the medians over the torsions
+    widest: str = ""  # torsion of the chain with the largest ratio, over all chains, and that
 
 
-def rows_of(subset: str, column: str, test: Spread, reference: Spread | None, kinds: list[Kind]) -> list[Row]:
+def rows_of(
+    subset: str, column: str, test: Spread, reference: Spread | None, kinds: list[Kind], topology: Topology
+) -> list[Row]:
     """Compare type by type; resultants of n samples are taken for what infinitely many would give."""
     rows = []
     for kind in kinds:
@@ -141,8 +146,21 @@ def rows_of(subset: str, column: str, test: Spread, reference: Spread | None, ki
         widths = np.sqrt(np.maximum(-2 * np.log(np.clip(np.abs(md.mean(0)), 1e-12, 1)), 1e-12))
         wide = float(theirs.mean())
         shift = float(np.sqrt(np.mean((away / widths) ** 2)))
-        rows.append(Row(*base, wide, base[-1] / wide, half[1] / half[0], shift))
+        median = float(np.median(1 - own) / np.median(theirs))
+        widest = _widest(kind, 1 - own, theirs, topology)
+        rows.append(Row(*base, wide, base[-1] / wide, half[1] / half[0], shift, median, widest))
     return rows
+
+
+def _widest(kind: Kind, own: np.ndarray, theirs: np.ndarray, topology: Topology) -> str:
+    """Which torsion of a chain is the widest beside MD, mean over the chains."""
+    size = topology.only_template().n_atoms
+    places, where = np.unique(kind.atoms % size, axis=0, return_inverse=True)
+    where = where.ravel()
+    ratios = np.bincount(where, own) / np.bincount(where, theirs)
+    most = int(ratios.argmax())
+    names = "-".join(str(topology.atom_names[atom]) for atom in places[most])
+    return f"{names} {ratios[most]:.1f}"
 
 
 def _unbiased(resultant: np.ndarray, n: int) -> np.ndarray:
@@ -173,21 +191,28 @@ def markdown(rows: list[Row], judged: list[Verdict], failed: int) -> str:
         f"{passed} of {len(judged)} bars met; {failed} polishes failed.",
         "",
     ]
-    lines.append("Circular variances, means over the torsions of a type; rings modulo 180°, methyls 120°.")
+    lines.append(
+        "Circular variances, means over the torsions of a type; rings modulo 180°, methyls 120°, the "
+        "hydrogens of a CH2 without their names."
+    )
     for subset in dict.fromkeys(row.set for row in rows):
         lines += ["", f"## {subset}, frame {FRAME}", ""]
         lines.append(
-            "| torsion | column | samples | variance | MD | ratio | MD's halves | direction, widths | |"
+            "| torsion | column | samples | variance | MD | ratio | of medians | MD's halves "
+            "| direction, widths | widest of a chain | |"
         )
-        lines.append("|---|---|---|---|---|---|---|---|---|")
+        lines.append("|---|---|---|---|---|---|---|---|---|---|---|")
         for row in (row for row in rows if row.set == subset):
             if row.ratio is None:
-                lines.append(f"| {row.name} | {row.column} | {row.samples} | {row.variance:.5f} | | | | | |")
+                lines.append(
+                    f"| {row.name} | {row.column} | {row.samples} | {row.variance:.5f} | | | | | | | |"
+                )
                 continue
             mark = "✓" if abs(row.ratio - 1) <= BAR else "✗"
             lines.append(
                 f"| {row.name} | {row.column} | {row.samples} | {row.variance:.5f} | {row.reference:.5f} | "
-                f"{row.ratio:.3f} | {row.halves:.3f} | {row.shift:.2f} | {mark} |"
+                f"{row.ratio:.3f} | {row.median:.3f} | {row.halves:.3f} | {row.shift:.2f} | "
+                f"{row.widest} | {mark} |"
             )
     return "\n".join(lines) + "\n"
 
@@ -218,8 +243,8 @@ def main(words: list[str] | None = None) -> int:
                 continue
             there = list(structures(samples, column, melt))
             if there:
-                test = spread_of(there, kinds, FRAME)
-                rows += rows_of(subset, column, test, reference, kinds)
+                test = spread_of(there, kinds, twins_of(melt.topology), FRAME)
+                rows += rows_of(subset, column, test, reference, kinds, melt.topology)
         failed += sum(_failures(sample) for sample in samples if sample.done)
     return finish(args, entrant, rows, failed)
 

@@ -15,7 +15,17 @@ from msb.core.topology import Topology
 if TYPE_CHECKING:
     from measure import System
 
-__all__ = ["BLOCKS", "Kind", "Spread", "kinds_of", "read_spread", "spread_of", "write_spread"]
+__all__ = [
+    "BLOCKS",
+    "Kind",
+    "Spread",
+    "in_one_order",
+    "kinds_of",
+    "read_spread",
+    "spread_of",
+    "twins_of",
+    "write_spread",
+]
 
 BLOCKS = 4  # of the reference, in the order of time
 Floats = NDArray[np.float64]
@@ -82,15 +92,49 @@ def _methyls(topology: Topology) -> NDArray[np.int64]:
     return np.asarray((firsts[:, None] + np.array(own)).ravel(), dtype=np.int64)
 
 
-def spread_of(frames: list[NDArray[np.floating]], kinds: list[Kind], frame: int, blocks: int = 1) -> Spread:
-    """Resultants of structures (N, 3), molecules whole, in the order of time."""
+def twins_of(topology: Topology) -> NDArray[np.int64]:
+    """Return (T, 4): two heavy neighbours of every CH2, in the order of the file, and its two hydrogens.
+
+    Which hydrogen is called by which name never changes in a simulation and means nothing: the same melt with
+    all pairs exchanged is the same melt.
+    """
+    chain = topology.only_template()
+    rows = []
+    for atom in range(chain.n_atoms):
+        near = sorted(chain.neighbours[atom])
+        light = [other for other in near if chain.elements[other] == "H"]
+        if len(near) == 4 and len(light) == 2:
+            rows.append([*(other for other in near if other not in light), *light])
+    firsts = np.arange(0, topology.n_atoms, chain.n_atoms)
+    return np.asarray(firsts[:, None, None] + np.array(rows, dtype=np.int64).reshape(-1, 4)).reshape(-1, 4)
+
+
+def in_one_order(x: Floats, twins: NDArray[np.int64]) -> Floats:
+    """Structures (N, 3) with the hydrogens of every CH2 named so that it has one hand."""
+    first, second, a, b = (x[column] for column in twins.T)
+    volume = np.einsum("ti,ti->t", np.cross(first - a, second - a), b - a)
+    turned = x.copy()
+    swap = twins[volume < 0]
+    turned[swap[:, 2]], turned[swap[:, 3]] = x[swap[:, 3]], x[swap[:, 2]]
+    return turned
+
+
+def spread_of(
+    frames: list[NDArray[np.floating]],
+    kinds: list[Kind],
+    twins: NDArray[np.int64],
+    frame: int,
+    blocks: int = 1,
+) -> Spread:
+    """Resultants of structures (N, 3), molecules whole, in the order of time; see `twins_of`."""
     sums = {kind.name: np.zeros((blocks, len(kind.atoms)), dtype=np.complex128) for kind in kinds}
     counts = np.zeros(blocks)
     for number, x in enumerate(frames):
         block = number * blocks // len(frames)
         counts[block] += 1
+        own = in_one_order(np.asarray(x, dtype=np.float64), twins)
         for kind in kinds:
-            values = term_values(np.asarray(x, dtype=np.float64)[None], "dihedral", kind.atoms)[0]
+            values = term_values(own[None], "dihedral", kind.atoms)[0]
             sums[kind.name][block] += np.exp(1j * values * (2 * np.pi / kind.period))
     means = {name: values / counts[:, None] for name, values in sums.items()}
     return Spread(means, len(frames), frame)

@@ -25,13 +25,26 @@ def test_kinds_and_a_known_spread(study: Study, msb_data: Path) -> None:
     assert sum(len(kind.atoms) for name, kind in kinds.items() if "methyl" in name) == 36 * 9
     rng, x = np.random.default_rng(0), melt.read("aa", "t568", 0)[0].astype(np.float64)
     sets = [[x + rng.normal(0, width, x.shape) for _ in range(40)] for width in (0.004, 0.004, 0.008)]
-    md = torsions.spread_of(sets[0], list(kinds.values()), 0, torsions.BLOCKS)
+    twins = torsions.twins_of(melt.topology)
+    assert len(twins) == 36 * 10  # nine CH2 between monomers, and the one at the end
+    md = torsions.spread_of(sets[0], list(kinds.values()), twins, 0, torsions.BLOCKS)
     for own, passed in ((sets[1], True), (sets[2], False)):
-        rows = run.rows_of(
-            "t568", "raw", torsions.spread_of(own, list(kinds.values()), 0), md, list(kinds.values())
-        )
+        test = torsions.spread_of(own, list(kinds.values()), twins, 0)
+        rows = run.rows_of("t568", "raw", test, md, list(kinds.values()), melt.topology)
         assert len(rows) == len(kinds)
         assert all(v.passed is passed for v in run.judge(rows, "own") if "C_AR-C_AR-C_AR" in v.text)
+
+
+def test_names_of_twin_hydrogens_mean_nothing(study: Study, msb_data: Path) -> None:
+    torsions = study("sps_spread", "torsions")
+    melt = study("sps_common", "melt").Melt(msb_data / "sps")
+    twins = torsions.twins_of(melt.topology)
+    x = melt.read("aa", "t568", 0)[0].astype(np.float64)
+    renamed = x.copy()
+    renamed[twins[::3, 2]], renamed[twins[::3, 3]] = x[twins[::3, 3]], x[twins[::3, 2]]
+    one, other = (torsions.in_one_order(own, twins) for own in (x, renamed))
+    np.testing.assert_array_equal(one, other)
+    np.testing.assert_array_equal(np.sort(one, axis=0), np.sort(x, axis=0))
 
 
 def test_tables_are_kept(study: Study, tmp_path: Path) -> None:

@@ -44,7 +44,8 @@ class MixtureNetwork(nn.Module):
         self.n_beads = n_beads
         told = 4 * n_slots + 4 * n_beads + 3 * 5 + 3 + 1 + 3
         self.told = nn.Linear(told, width)
-        self.role = nn.Sequential(nn.Linear(n_static, width), nn.SiLU(), nn.Linear(width, width))
+        first_role = nn.Linear(n_static, width)
+        self.role = nn.Sequential(first_role, nn.SiLU(), nn.Linear(width, width))
         narrow = settings.around_width
         self.n_types = 1 + types + len(vocabulary.beads)
         self.near_place = nn.Linear(4 + self.n_types, narrow)
@@ -53,7 +54,7 @@ class MixtureNetwork(nn.Module):
         self.body = nn.ModuleList(_Block(width) for _ in range(settings.blocks))
         self.out = nn.Linear(width, settings.components * N_PARAMETERS)
         self.widening = 0.0  # added to the logarithm of every width: half that of T over the training's
-        for first in (self.told, self.role[0]):  # what training never shows must not be heard later
+        for first in (self.told, first_role):  # what training never shows must not be heard later
             nn.init.zeros_(first.weight)
         nn.init.normal_(self.out.weight, std=0.02)
         nn.init.normal_(self.out.bias, std=0.5)
