@@ -29,9 +29,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "melt_data"))
 from engine import run_stage
 from frame_files import SETS
 from melt import Melt
-from torsions import BLOCKS, kinds_of, spread_of, twins_of, write_spread
+from torsions import BLOCKS, Names, kinds_of, spread_of, write_spread
 
-__all__ = ["FRAME", "reference_path", "start_text", "topology_text"]
+__all__ = ["FRAME", "names_of", "reference_path", "start_text", "topology_text"]
 
 HERE = Path(__file__).resolve().parent
 FRAME = 40  # of every set; no training snapshot
@@ -44,6 +44,13 @@ Floats = NDArray[np.float64]
 def reference_path(subset: str) -> Path:
     """Where the table of a set is."""
     return HERE / "out" / f"reference_{subset}.npz"
+
+
+def names_of(melt: Melt, subset: str) -> Names:
+    """Names of atoms as in the published frame."""
+    atoms, box = melt.read("aa", subset, FRAME)
+    whole = make_whole(atoms[None].astype(np.float64), box[None], melt.topology)
+    return Names.of(melt.topology, np.asarray(whole)[0])
 
 
 def topology_text(mapping: Mapping, spring: float = SPRING) -> str:
@@ -156,7 +163,7 @@ def tabulate(melt: Melt, subset: str, folder: Path, first: float) -> tuple[int, 
         off -= np.round(off @ np.linalg.inv(box[0])) @ box[0]
         away.append((off**2).sum(-1).mean())
         kept.append(whole[0])
-    spread = spread_of(kept, kinds_of(melt.observer.system), twins_of(melt.topology), FRAME, BLOCKS)
+    spread = spread_of(kept, kinds_of(melt.observer.system), names_of(melt, subset), FRAME, BLOCKS)
     write_spread(reference_path(subset), spread)
     return len(kept), float(np.sqrt(np.mean(away)))
 

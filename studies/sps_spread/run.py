@@ -32,8 +32,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sps_common"))  # s
 from entrants import Entrant, options
 from frame_files import SETS, make_frames
 from melt import SEED, Melt, place
-from reference import FRAME, reference_path
-from torsions import BLOCKS, Kind, Spread, kinds_of, read_spread, spread_of, twins_of
+from reference import FRAME, names_of, reference_path
+from torsions import BLOCKS, Kind, Spread, kinds_of, read_spread, spread_of
 from verdict import Verdict
 
 OUT = Path(__file__).resolve().parent / "out"
@@ -192,8 +192,8 @@ def markdown(rows: list[Row], judged: list[Verdict], failed: int) -> str:
         "",
     ]
     lines.append(
-        "Circular variances, means over the torsions of a type; rings modulo 180°, methyls 120°, the "
-        "hydrogens of a CH2 without their names."
+        "Circular variances, means over the torsions of a type; methyls modulo 120°, rings and the hydrogens "
+        "of a CH2 under the names that come nearest to the published frame's."
     )
     for subset in dict.fromkeys(row.set for row in rows):
         lines += ["", f"## {subset}, frame {FRAME}", ""]
@@ -243,7 +243,7 @@ def main(words: list[str] | None = None) -> int:
                 continue
             there = list(structures(samples, column, melt))
             if there:
-                test = spread_of(there, kinds, twins_of(melt.topology), FRAME)
+                test = spread_of(there, kinds, names_of(melt, subset), FRAME)
                 rows += rows_of(subset, column, test, reference, kinds, melt.topology)
         failed += sum(_failures(sample) for sample in samples if sample.done)
     return finish(args, entrant, rows, failed)

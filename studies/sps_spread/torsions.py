@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 __all__ = [
     "BLOCKS",
     "Kind",
+    "Names",
     "Spread",
-    "in_one_order",
     "kinds_of",
     "read_spread",
     "spread_of",
-    "twins_of",
     "write_spread",
 ]
 
@@ -64,18 +63,16 @@ class Spread:
 
 
 def kinds_of(system: System) -> list[Kind]:
-    """Dihedral types of the melt; phenyl rings repeat after 180 degrees, methyl groups after 120."""
+    """Dihedral types of the melt; methyl groups repeat after 120 degrees."""
     methyls = _methyls(system.topology)
     found = []
     for name, term in system.terms.items():
         if term.kind != "dihedral":
             continue
         plain = name.removeprefix("dihedral ")
-        middle = set(term.types[1:3])
         turning = np.isin(term.atoms[:, 1:3], methyls).any(1)
-        period = np.pi if middle == {"C", "C_AR"} else 2 * np.pi
         if (~turning).any():
-            found.append(Kind(plain, term.atoms[~turning], period))
+            found.append(Kind(plain, term.atoms[~turning], 2 * np.pi))
         if turning.any():
             found.append(Kind(f"{plain}, methyl", term.atoms[turning], 2 * np.pi / 3))
     return found
@@ -92,47 +89,86 @@ def _methyls(topology: Topology) -> NDArray[np.int64]:
     return np.asarray((firsts[:, None] + np.array(own)).ravel(), dtype=np.int64)
 
 
-def twins_of(topology: Topology) -> NDArray[np.int64]:
-    """Return (T, 4): two heavy neighbours of every CH2, in the order of the file, and its two hydrogens.
+@dataclass(frozen=True)
+class Names:
+    """What is called by several names, though it is the same: structures are given those that come nearest.
 
-    Which hydrogen is called by which name never changes in a simulation and means nothing: the same melt with
-    all pairs exchanged is the same melt.
+    The two hydrogens of a CH2 never change places in a simulation, and which is which means nothing; a phenyl
+    ring may turn over between two structures of the same beads.
+
+    Attributes
+    ----------
+    twins : int array (T, 4)
+        Two heavy neighbours of every CH2, in the order of the file, and its two hydrogens.
+    rings : int array (R, 4, 2)
+        Pairs of every ring that change places when it turns over: ortho and meta carbons, their hydrogens.
+    links : int array (R, 4)
+        Torsions to the first ortho carbons.
+    angles : float array (R,)
+        Theirs in the structure whose names are taken, radians.
     """
-    chain = topology.only_template()
-    rows = []
-    for atom in range(chain.n_atoms):
-        near = sorted(chain.neighbours[atom])
-        light = [other for other in near if chain.elements[other] == "H"]
-        if len(near) == 4 and len(light) == 2:
-            rows.append([*(other for other in near if other not in light), *light])
-    firsts = np.arange(0, topology.n_atoms, chain.n_atoms)
-    return np.asarray(firsts[:, None, None] + np.array(rows, dtype=np.int64).reshape(-1, 4)).reshape(-1, 4)
 
+    twins: NDArray[np.int64]
+    rings: NDArray[np.int64]
+    links: NDArray[np.int64]
+    angles: Floats
 
-def in_one_order(x: Floats, twins: NDArray[np.int64]) -> Floats:
-    """Structures (N, 3) with the hydrogens of every CH2 named so that it has one hand."""
-    first, second, a, b = (x[column] for column in twins.T)
-    volume = np.einsum("ti,ti->t", np.cross(first - a, second - a), b - a)
-    turned = x.copy()
-    swap = twins[volume < 0]
-    turned[swap[:, 2]], turned[swap[:, 3]] = x[swap[:, 3]], x[swap[:, 2]]
-    return turned
+    @classmethod
+    def of(cls, topology: Topology, x: Floats) -> Names:
+        """As in a structure (N, 3), molecules whole."""
+        chain = topology.only_template()
+        twins, rings, links = [], [], []
+        for atom in range(chain.n_atoms):
+            near = sorted(chain.neighbours[atom])
+            light = [other for other in near if chain.elements[other] == "H"]
+            if len(near) == 4 and len(light) == 2:
+                twins.append([*(other for other in near if other not in light), *light])
+        for ring in chain.rings:
+            own = set(ring)
+            first = next(k for k in ring if all(chain.elements[n] == "C" for n in chain.neighbours[k]))
+            outside = next(n for n in chain.neighbours[first] if n not in own)
+            beyond = min(n for n in chain.neighbours[outside] if chain.elements[n] == "C" and n != first)
+            ortho = sorted(own & set(chain.neighbours[first]))
+            meta = [next(n for n in chain.neighbours[k] if n in own and n != first) for k in ortho]
+            hydrogens = [
+                [next(n for n in chain.neighbours[k] if chain.elements[n] == "H") for k in pair]
+                for pair in (ortho, meta)
+            ]
+            rings.append([ortho, meta, *hydrogens])
+            links.append([beyond, outside, first, ortho[0]])
+        firsts = np.arange(0, topology.n_atoms, chain.n_atoms)
+        every = [
+            np.concatenate([first + np.array(rows, dtype=np.int64) for first in firsts])
+            for rows in (twins, rings, links)
+        ]
+        return cls(*every, term_values(np.asarray(x, dtype=np.float64)[None], "dihedral", every[2])[0])
+
+    def given_to(self, x: Floats) -> Floats:
+        """Structures (N, 3) under these names."""
+        named = x.copy()
+        first, second, a, b = (x[column] for column in self.twins.T)
+        volume = np.einsum("ti,ti->t", np.cross(first - a, second - a), b - a)
+        away = term_values(x[None], "dihedral", self.links)[0] - self.angles
+        swaps = [self.twins[volume < 0, 2:], self.rings[np.cos(away) < 0].reshape(-1, 2)]
+        for one, other in np.concatenate(swaps):
+            named[one], named[other] = x[other], x[one]
+        return named
 
 
 def spread_of(
     frames: list[NDArray[np.floating]],
     kinds: list[Kind],
-    twins: NDArray[np.int64],
+    names: Names,
     frame: int,
     blocks: int = 1,
 ) -> Spread:
-    """Resultants of structures (N, 3), molecules whole, in the order of time; see `twins_of`."""
+    """Resultants of structures (N, 3), molecules whole, in the order of time."""
     sums = {kind.name: np.zeros((blocks, len(kind.atoms)), dtype=np.complex128) for kind in kinds}
     counts = np.zeros(blocks)
     for number, x in enumerate(frames):
         block = number * blocks // len(frames)
         counts[block] += 1
-        own = in_one_order(np.asarray(x, dtype=np.float64), twins)
+        own = names.given_to(np.asarray(x, dtype=np.float64))
         for kind in kinds:
             values = term_values(own[None], "dihedral", kind.atoms)[0]
             sums[kind.name][block] += np.exp(1j * values * (2 * np.pi / kind.period))

@@ -10,6 +10,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+from msb.core.box import make_whole
+
 pytestmark = pytest.mark.filterwarnings("ignore:.*left out. posres.itp")  # a file that was never published
 Study = Callable[[str, str], ModuleType]
 
@@ -19,32 +21,35 @@ def test_kinds_and_a_known_spread(study: Study, msb_data: Path) -> None:
     torsions = study("sps_spread", "torsions")
     melt = study("sps_common", "melt").Melt(msb_data / "sps")
     kinds = {kind.name: kind for kind in torsions.kinds_of(melt.observer.system)}
-    assert kinds["C-C-C_AR-C_AR"].period == pytest.approx(np.pi)
     assert kinds["C-C-C-H, methyl"].period == pytest.approx(2 * np.pi / 3)
     assert kinds["C-C-C-C"].period == pytest.approx(2 * np.pi)
     assert sum(len(kind.atoms) for name, kind in kinds.items() if "methyl" in name) == 36 * 9
     rng, x = np.random.default_rng(0), melt.read("aa", "t568", 0)[0].astype(np.float64)
     sets = [[x + rng.normal(0, width, x.shape) for _ in range(40)] for width in (0.004, 0.004, 0.008)]
-    twins = torsions.twins_of(melt.topology)
-    assert len(twins) == 36 * 10  # nine CH2 between monomers, and the one at the end
-    md = torsions.spread_of(sets[0], list(kinds.values()), twins, 0, torsions.BLOCKS)
+    names = torsions.Names.of(melt.topology, x)
+    md = torsions.spread_of(sets[0], list(kinds.values()), names, 0, torsions.BLOCKS)
     for own, passed in ((sets[1], True), (sets[2], False)):
-        test = torsions.spread_of(own, list(kinds.values()), twins, 0)
+        test = torsions.spread_of(own, list(kinds.values()), names, 0)
         rows = run.rows_of("t568", "raw", test, md, list(kinds.values()), melt.topology)
         assert len(rows) == len(kinds)
         assert all(v.passed is passed for v in run.judge(rows, "own") if "C_AR-C_AR-C_AR" in v.text)
 
 
-def test_names_of_twin_hydrogens_mean_nothing(study: Study, msb_data: Path) -> None:
+def test_names_that_mean_nothing(study: Study, msb_data: Path) -> None:
+    """Hydrogens of CH2 exchanged and rings turned over are named back."""
     torsions = study("sps_spread", "torsions")
     melt = study("sps_common", "melt").Melt(msb_data / "sps")
-    twins = torsions.twins_of(melt.topology)
-    x = melt.read("aa", "t568", 0)[0].astype(np.float64)
+    atoms, box = melt.read("aa", "t568", 0)
+    x = np.asarray(make_whole(atoms[None].astype(np.float64), box[None], melt.topology))[0]
+    names = torsions.Names.of(melt.topology, x)
+    assert (len(names.twins), names.rings.shape) == (36 * 10, (360, 4, 2))
+    usual = names.given_to(x)
     renamed = x.copy()
-    renamed[twins[::3, 2]], renamed[twins[::3, 3]] = x[twins[::3, 3]], x[twins[::3, 2]]
-    one, other = (torsions.in_one_order(own, twins) for own in (x, renamed))
-    np.testing.assert_array_equal(one, other)
-    np.testing.assert_array_equal(np.sort(one, axis=0), np.sort(x, axis=0))
+    for one, other in np.concatenate([names.twins[::3, 2:], names.rings[::2].reshape(-1, 2)]):
+        renamed[one], renamed[other] = x[other], x[one]
+    np.testing.assert_array_equal(names.given_to(renamed), usual)
+    np.testing.assert_array_equal(usual[names.rings], x[names.rings])
+    np.testing.assert_array_equal(np.sort(usual, axis=0), np.sort(x, axis=0))
 
 
 def test_tables_are_kept(study: Study, tmp_path: Path) -> None:
