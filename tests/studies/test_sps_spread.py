@@ -52,6 +52,21 @@ def test_names_that_mean_nothing(study: Study, msb_data: Path) -> None:
     np.testing.assert_array_equal(np.sort(usual, axis=0), np.sort(x, axis=0))
 
 
+def test_rotamers_of_the_last_unit(study: Study, msb_data: Path, tmp_path: Path, capsys) -> None:
+    ends = study("sps_spread", "ends")
+    np.testing.assert_array_equal(ends.rotamers(np.radians([180, -179, -60, 61, 115])), [0, 0, 1, 2, 2])
+    melt = study("sps_common", "melt").Melt(msb_data / "sps")
+    x = melt.read("aa", "t568", 3)[0]
+    (tmp_path / "t568/sps").mkdir(parents=True)
+    np.savez(tmp_path / "t568/sps/003.npz", **{"raw/positions": x, "polished/positions": x})
+    words = ["--data", str(msb_data / "sps"), "--frames-of", str(tmp_path), "--smoke"]
+    assert ends.main(words) == 0
+    rows = [line.split("|") for line in capsys.readouterr().out.splitlines() if line.startswith("| t568")]
+    assert rows[0][4:7] == rows[2][4:7]
+    assert sum(map(int, rows[0][4:7])) == 36
+    assert float(rows[2][7]) == 0.0
+
+
 def test_tables_are_kept(study: Study, tmp_path: Path) -> None:
     torsions = study("sps_spread", "torsions")
     values = np.exp(1j * np.arange(6.0)).reshape(2, 3)
