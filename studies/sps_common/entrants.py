@@ -70,9 +70,13 @@ class Entrant:
     sampling: tuple[tuple[str, str], ...] = ()
 
     @classmethod
-    def of(cls, model: str, name: str = "", *, polish: bool = True, **more: Any) -> Entrant:
+    def of(
+        cls, model: str, name: str = "", *, polish: bool = True, polish_ps: float | None = None, **more: Any
+    ) -> Entrant:
         """An entrant by its bundle or method; placed by fragments, it is minimised before the polish."""
         plan = () if not polish else STAGED if _built(model) else POLISHED
+        if plan and polish_ps is not None:
+            plan = (*plan[:-1], ("polished", f"thermal {polish_ps:g}"))
         return cls(name or re.sub(r"[^\w.-]+", "_", model).strip("_"), model, plan, **more)
 
     @property
@@ -142,6 +146,7 @@ def arguments(description: str, study: str, out: Path) -> argparse.ArgumentParse
     parser.add_argument("--table", action="store_true", help="make no frames")
     told = "how trained models sample, as in candidates=16 (default: as the bundle says)"
     parser.add_argument("--sampling", nargs="+", default=[], metavar="KEY=VALUE", help=told)
+    parser.add_argument("--polish-ps", type=float, metavar="PS", help="how long the polish is (0.5)")
     parser.add_argument("--no-polish", action="store_true", help="raw structures only")
     parser.add_argument("--smoke", action="store_true", help=f"{SMOKE} frames, raw, no verdict, no out/")
     return parser
@@ -150,7 +155,8 @@ def arguments(description: str, study: str, out: Path) -> argparse.ArgumentParse
 def options(args: argparse.Namespace) -> dict[str, Any]:
     """What the command line says of all entrants; a smoke run learns from two snapshots."""
     sampling = tuple((name, value) for name, _, value in (word.partition("=") for word in args.sampling))
-    return {"polish": not args.no_polish, "snapshots": 2 if args.smoke else 13, "sampling": sampling}
+    polish = {"polish": not args.no_polish, "polish_ps": args.polish_ps}
+    return {**polish, "snapshots": 2 if args.smoke else 13, "sampling": sampling}
 
 
 def settle(args: argparse.Namespace) -> argparse.Namespace:

@@ -214,8 +214,10 @@ class Melt:
             from msb.energy.finisher import Finisher
             from msb.energy.protocols import Finish
 
-            polish = how == "thermal"
-            settings = Finish("none" if polish else how, how if polish else "none", temperature)
+            name, _, long = how.partition(" ")  # as in "thermal 0.25"
+            polish = name == "thermal"
+            what = {"relax": "none" if polish else name, "polish": name if polish else "none"}
+            settings = Finish.lasting(float(long) if long else None, temperature=temperature, **what)
             self._finishers[key] = Finisher.of(
                 self.force_field, self.observer.mapping, settings, hands=self.hands, threads=1
             )

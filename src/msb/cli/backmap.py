@@ -94,8 +94,14 @@ def _add_finish(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--polish",
         choices=POLISHES,
-        help="half a picosecond of dynamics with the beads held (default: thermal, where a force field and "
+        help="dynamics with the beads held (default: thermal, where a force field and "
         "the temperature are known)",
+    )
+    group.add_argument(
+        "--polish-ps",
+        type=positive,
+        metavar="PS",
+        help="how long the polish is (default 0.5; half of it is enough after a good placement)",
     )
     group.add_argument(
         "--temperature",
@@ -204,6 +210,7 @@ def _request(args: argparse.Namespace) -> Any:
         temperature=args.temperature,
         relax=args.relax,
         polish=args.polish,
+        polish_ps=args.polish_ps,
         tacticity=args.tacticity,
         unknown=args.unknown,
         solvent=args.solvent,

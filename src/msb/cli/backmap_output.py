@@ -32,6 +32,7 @@ def summary(args: argparse.Namespace, ready: Prepared, done: Backmapped) -> dict
         "temperature": ready.temperature,
         "relax": ready.relax,
         "polish": ready.polish,
+        "polish_ps": args.polish_ps,
         "seed": args.seed,
         "seconds_per_frame": done.seconds,
         "atoms_per_second": done.n_atoms / done.seconds if done.seconds else None,
@@ -57,6 +58,8 @@ def lines(args: argparse.Namespace, ready: Prepared, done: Backmapped) -> list[s
     if args.top_out is not None:
         said.append(f"{args.top_out}: its topology")
     how = [ready.maker.model.method, f"relax {ready.relax}", f"polish {ready.polish}"]
+    if args.polish_ps is not None:
+        how[-1] += f" {args.polish_ps:g} ps"
     if ready.temperature is not None:
         how.append(f"{ready.temperature:g} K")
     said.append(f"{', '.join(how)}, {_seconds(done.seconds)} a frame, seed {args.seed}")

@@ -138,6 +138,12 @@ class Finish:
         if self.steps < 0:
             raise ConfigError(f"`steps` must not be negative, got {self.steps}")
 
+    @classmethod
+    def lasting(cls, ps: float | None = None, **settings: Any) -> Finish:
+        """As usual, with a polish of so many picoseconds."""
+        usual = cls.timestep * cls.steps if ps is None else ps
+        return cls(steps=max(1, round(usual / cls.timestep)), **settings)
+
     @property
     def stages(self) -> tuple[Stage, ...]:
         """The minimisations."""

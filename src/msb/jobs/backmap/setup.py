@@ -52,6 +52,8 @@ class Request:
         K.
     relax, polish : str or None
         None for what is usual.
+    polish_ps : float or None
+        How long the polish is.
     options : dict
         The method's own.
     sampling : dict
@@ -68,6 +70,7 @@ class Request:
     temperature: float | None = None
     relax: str | None = None
     polish: str | None = None
+    polish_ps: float | None = None
     tacticity: str | None = None
     unknown: Unknown = "fail"
     solvent: Solvent = "drop"
@@ -275,6 +278,8 @@ def _finish(
         polish = "thermal" if wanted and temperature is not None else "none"
         if wanted and temperature is None:
             said.append("no --temperature: the atoms are relaxed and not polished")
+    if polish == "none" and request.polish_ps is not None:
+        raise ConfigError(f"--polish-ps {request.polish_ps:g} without a polish: add --polish thermal")
     untouched = relax == polish == "none"
     if untouched and not request.repair:
         return None, None, []
@@ -291,7 +296,7 @@ def _finish(
         if asked:
             raise ConfigError(f"{' and '.join(asked)} needs a force field: give --top topol.top")
         return None, mender, ["no force field is known (--top topol.top): the atoms stay as they are placed"]
-    settings = Finish(relax=relax, polish=polish, temperature=temperature)
+    settings = Finish.lasting(request.polish_ps, relax=relax, polish=polish, temperature=temperature)
     hands = system.hands
     threads = None if system.n_frames == 1 or request.coherent else 1  # else frames are side by side
     return Finisher.of(field, system.mapping, settings, hands=hands, threads=threads), mender, said
@@ -308,6 +313,7 @@ def _identity(request: Request, finish: Finisher | None, system: System) -> dict
         "temperature": request.temperature,
         "relax": "none" if finish is None else str(finish.settings.relax),
         "polish": "none" if finish is None else finish.settings.polish,
+        **({} if request.polish_ps is None else {"polish_ps": request.polish_ps}),
         "topology": system.written.content_hash,
         "hands": None if system.hands is None else system.hands.tolist(),
         "several": request.samples > 1,
