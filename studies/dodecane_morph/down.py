@@ -22,18 +22,7 @@ from run import BARS, FRAMES, PARTS, PUBLISHED, by_number
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "morph_common"))  # studies are no package
 sys.path.append(str(Path(__file__).resolve().parents[1] / "assess_melts"))
-from after_backmapping import (
-    AFTER,
-    BEFORE,
-    EFFECT,
-    OWN,
-    Level,
-    arguments,
-    backmapped,
-    compare,
-    conclude,
-    look_at,
-)
+import after_backmapping as after
 from alkane import MAPPING, TEMPERATURE, dodecane, top_text
 from fine import Energies, Resolution
 from morph_study import ROUNDS, SEED, Case, Study, ready
@@ -110,25 +99,17 @@ def known_set(snapshots: Sequence[Path], topology: Topology) -> BeadSet:
     return BeadSet(KNOWN, np.asarray(whole, dtype=np.float32), boxes, topology)
 
 
-def atom_level(sets: dict[str, BeadSet], data: Path, snapshots: Sequence[Path], folder: Path) -> Level:
+def atom_level(sets: dict[str, BeadSet], data: Path, snapshots: Sequence[Path], folder: Path) -> after.Level:
     """Take beads to all atoms, and judge them."""
-    prepared, top = all_atom(sets[OWN], data, snapshots, folder)
-    maker, order, topology = prepared.maker, prepared.system.order, prepared.system.topology
-
-    def place(beads: Any, box: Any, number: int) -> Any:
-        boxes, frames = np.asarray(box)[None], np.array([number])
-        return maker.model.backmap(beads[None][:, order], seed=SEED, frames=frames, boxes=boxes)[0]
-
+    prepared, top = all_atom(sets[after.OWN], data, snapshots, folder)
+    maker, topology = prepared.maker, prepared.system.topology
     how = f"{[file_sha256(file)[:12] for file in snapshots]} {SEED}"
-    made = {
-        name: backmapped(name, own, topology, place, folder / "atoms", how, range(len(own.positions)))
-        for name, own in sets.items()
-    }
+    made = after.backmapped(sets, topology, after.placed_by(prepared), folder / "atoms", how)
     carbons = PairGroups.between(topology.n_atoms, {"carbons": topology.elements == "C"})
     energies = Energies(LennardJones.from_gromacs(read_gromacs(top), topology), 1, "molecule")
-    resolution = Resolution.of(made[OWN], carbons, 0.8, energies=energies, checker=maker.checker)
-    seen = {name: look_at(resolution, own) for name, own in made.items()}
-    seen[KNOWN] = look_at(resolution, known_set(snapshots, topology))
+    resolution = Resolution.of(made[after.OWN], carbons, 0.8, energies=energies, checker=maker.checker)
+    seen = {name: after.look_at(resolution, own) for name, own in made.items()}
+    seen[KNOWN] = after.look_at(resolution, known_set(snapshots, topology))
     text = (
         f"Whole molecules of {len(snapshots)} all-atom snapshots, each moved onto the beads that it fits "
         "best, as placed: nothing is relaxed. There are no rings, hence no piercings, and no stereocentres. "
@@ -137,12 +118,13 @@ def atom_level(sets: dict[str, BeadSet], data: Path, snapshots: Sequence[Path], 
         "and its density, unless others were given). Lennard-Jones of GROMOS 54A7 to 0.8 nm between atoms "
         f"more than three bonds apart. {THESIS}"
     )
-    return Level("To all atoms", text, {name: len(own) for name, own in seen.items()}, compare(seen, OWN))
+    frames = {name: len(own) for name, own in seen.items()}
+    return after.Level("To all atoms", text, frames, after.compare(seen, after.OWN))
 
 
 def main(words: list[str] | None = None) -> int:
     """Backmap and compare."""
-    parser = arguments(__doc__, Path("runs/dodecane_morph"), ALL_FRAMES, "B")
+    parser = after.arguments(__doc__, Path("runs/dodecane_morph"), ALL_FRAMES, "B")
     data = Path(os.environ.get("MSB_DATA", "data")) / "dodecane"
     parser.add_argument("--target", type=Path, default=data / "400K_mapped")
     parser.add_argument("--top-down", type=Path, default=data / "400K_martini_rescaled")
@@ -154,23 +136,23 @@ def main(words: list[str] | None = None) -> int:
     parts = [read_set(part, by_number(args.target, pattern)) for part, pattern in PARTS.items()]
     before = read_set("before", by_number(args.top_down, "*.gro"))
     study = Study(Case(*parts, before, "", "", BARS, PUBLISHED), FRAMES, args.runs)
-    sets = {BEFORE: before[:frames]}
+    sets = {after.BEFORE: before[:frames]}
     facts: dict[str, Any] = {"frames": frames, "snapshots": [file.name for file in snapshots]}
     told = "unmorphed"
     if args.model is not None:
         model, rounds = ready(args.model, study, ""), 1 if args.smoke else ROUNDS
-        sets[AFTER] = study.morphed(args.model, model, args.scheme, rounds, frames)[0]
+        sets[after.AFTER] = study.morphed(args.model, model, args.scheme, rounds, frames)[0]
         facts |= {"s": model.s, "scheme": args.scheme, "model": model.name, "rounds": rounds}
         told += f" and morphed by `{model.name}` (s = {model.s}, scheme {args.scheme})"
-    sets[OWN] = study.test[:1] if args.smoke else study.test
+    sets[after.OWN] = study.test[:1] if args.smoke else study.test
     levels = [atom_level(sets, data, snapshots, args.runs / "down")]
     intro = [
         f"Written by `down.py`: the beads of Martini's dodecane, {told}, and those of the "
         "target's snapshots that test, all backmapped alike.",
-        EFFECT,
+        after.EFFECT,
     ]
     folder = args.out or (args.runs / "out" if args.smoke else STUDY / "out")
-    conclude("Martini to mapped dodecane, after backmapping", intro, levels, facts, folder)
+    after.conclude("Martini to mapped dodecane, after backmapping", intro, levels, facts, folder)
     return 0
 
 

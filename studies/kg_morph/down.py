@@ -26,18 +26,7 @@ from target import CHAINS, MAPPING, MONOMERS, SPLIT, TEMPERATURE, monomers
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "morph_common"))  # studies are no package
 sys.path.append(str(Path(__file__).resolve().parents[1] / "assess_melts"))
-from after_backmapping import (
-    AFTER,
-    BEFORE,
-    EFFECT,
-    OWN,
-    Level,
-    arguments,
-    backmapped,
-    compare,
-    conclude,
-    look_at,
-)
+import after_backmapping as after
 from chains import long_chains
 from fine import Energies, Resolution
 from morph_study import ROUNDS, SEED, Case, Study, ready
@@ -179,51 +168,42 @@ def all_atom(own: BeadSet, folder: Path, by: str) -> tuple[Prepared, Mapping]:
         return prepare(Request(structure, top=TOP, mapping=(BEADS,), **model, **how)), long
 
 
-def fritz_level(sets: dict[str, BeadSet], published: Published, test: BeadSet) -> Level:
+def fritz_level(sets: dict[str, BeadSet], published: Published, test: BeadSet) -> after.Level:
     """Judge beads of the published model by its own snapshots that test."""
     groups = PairGroups.by_type([kind[0] for kind in published.training.topology.atom_types])
     labels = [kind[0] for kind in published.training.topology.atom_types]
     resolution = Resolution.of(published.training, groups, REACH, labels=labels, ranges=True)
-    seen = {name: look_at(resolution, own) for name, own in sets.items()}
-    seen[test.name] = look_at(resolution, test)
+    seen = {name: after.look_at(resolution, own) for name, own in sets.items()}
+    seen[test.name] = after.look_at(resolution, test)
     text = (
         "Three monomers a bead become two beads a monomer by fragments of the snapshots that train. "
         "Reference: the published snapshots that test, also as a set; the floor is one half of their chains "
         f"against another. {PUBLISHED_FIGURE}"
     )
     frames = {name: len(own) for name, own in seen.items()}
-    return Level("To the published model", text, frames, compare(seen, test.name))
+    return after.Level("To the published model", text, frames, after.compare(seen, test.name))
 
 
-def atom_level(sets: dict[str, BeadSet], folder: Path, by: str) -> Level:
+def atom_level(sets: dict[str, BeadSet], folder: Path, by: str) -> after.Level:
     """Take beads of the published model to all atoms, and judge them."""
-    first = sets[OWN]
+    first = sets[after.OWN]
     prepared, long = all_atom(first, folder / "atoms", by)
-    maker, order = prepared.maker, prepared.system.order
-    topology = prepared.system.topology
-
-    def place(beads: Any, box: Any, number: int) -> Any:
-        boxes, frames = np.asarray(box)[None], np.array([number])
-        asked = beads[None][:, order]
-        return maker.model.backmap(asked, temperature=TEMPERATURE, seed=SEED, frames=frames, boxes=boxes)[0]
-
-    how = f"{by} {TEMPERATURE} {SEED}"
-    made = {
-        name: backmapped(name, own, topology, place, folder / "atoms", how, range(len(own.positions)))
-        for name, own in sets.items()
-    }
+    maker, topology = prepared.maker, prepared.system.topology
+    place, how = after.placed_by(prepared, TEMPERATURE), f"{by} {TEMPERATURE} {SEED}"
+    made = after.backmapped(sets, topology, place, folder / "atoms", how)
     force_field = LennardJones.from_gromacs(read_gromacs(TOP), topology)
     carbons = PairGroups.between(topology.n_atoms, {"carbons": topology.elements == "C"})
     energies = Energies(force_field, long.n_beads // topology.n_molecules // 2, "monomer")
-    resolution = Resolution.of(made[OWN], carbons, 0.8, energies=energies, checker=maker.checker)
-    seen = {name: look_at(resolution, own, sets[name]) for name, own in made.items()}
+    resolution = Resolution.of(made[after.OWN], carbons, 0.8, energies=energies, checker=maker.checker)
+    seen = {name: after.look_at(resolution, own, sets[name]) for name, own in made.items()}
     text = (
         f"The same beads, with atoms put in by {WORDS[by]}, hands "
         "syndiotactic, as placed: nothing is relaxed. Reference of distributions: what the same two steps "
         "make of the target's own beads; the floor is one half of their chains against the other. "
         "Lennard-Jones to 0.8 nm between atoms more than three bonds apart."
     )
-    return Level("To all atoms", text, {name: len(own) for name, own in seen.items()}, compare(seen, OWN))
+    frames = {name: len(own) for name, own in seen.items()}
+    return after.Level("To all atoms", text, frames, after.compare(seen, after.OWN))
 
 
 def coarse_sets(args: Any, data: Path) -> tuple[dict[str, BeadSet], dict[str, Any]]:
@@ -234,19 +214,19 @@ def coarse_sets(args: Any, data: Path) -> tuple[dict[str, BeadSet], dict[str, An
     judged = min(FRAMES, len(top_down.positions) - 1)
     before, scale = scaled(top_down[: judged + CHOICE], parts[0])
     study = Study(Case(*parts, before, scale, "", BARS, PUBLISHED), judged, args.runs)
-    sets = {BEFORE: before[: args.frames]}
+    sets = {after.BEFORE: before[: args.frames]}
     facts: dict[str, Any] = {"scale": scale, "frames": args.frames}
     if args.model is not None:
         model, rounds = ready(args.model, study, ""), 1 if args.smoke else ROUNDS
-        sets[AFTER] = study.morphed(args.model, model, args.scheme, rounds, args.frames)[0]
+        sets[after.AFTER] = study.morphed(args.model, model, args.scheme, rounds, args.frames)[0]
         facts |= {"s": model.s, "scheme": args.scheme, "model": model.name, "rounds": rounds}
-    sets[OWN] = study.test
+    sets[after.OWN] = study.test
     return sets, facts
 
 
 def main(words: list[str] | None = None) -> int:
     """Backmap and compare."""
-    parser = arguments(__doc__, Path("runs/kg_morph"), ALL_FRAMES, "B")
+    parser = after.arguments(__doc__, Path("runs/kg_morph"), ALL_FRAMES, "B")
     parser.add_argument(
         "--atoms", type=int, default=ATOM_FRAMES, help=f"frames of each set to all atoms ({ATOM_FRAMES})"
     )
@@ -260,12 +240,7 @@ def main(words: list[str] | None = None) -> int:
     sets, facts = coarse_sets(args, data)
     published = Published(data, SPLIT["train"][: 1 if args.smoke else None])
     topology, keep = published.mapping.topology, args.runs / "down"
-    fine = {
-        name: backmapped(
-            name, own, topology, published.place, keep / "fritz", published.how, range(len(own.positions))
-        )
-        for name, own in sets.items()
-    }
+    fine = after.backmapped(sets, topology, published.place, keep / "fritz", published.how)
     levels = [fritz_level(fine, published, published.read("published", SPLIT["test"]))]
     if args.atoms:
         some = {name: own[: args.atoms] for name, own in fine.items()}
@@ -276,10 +251,10 @@ def main(words: list[str] | None = None) -> int:
     intro = [
         f"Written by `down.py`: the beads of Kremer-Grest melts at the target's density, {told}, and those "
         "of the target's snapshots that test, all backmapped alike.",
-        EFFECT,
+        after.EFFECT,
     ]
     folder = args.out or (args.runs / "out" if args.smoke else STUDY / "out")
-    conclude("Kremer-Grest to polystyrene, after backmapping", intro, levels, facts, folder)
+    after.conclude("Kremer-Grest to polystyrene, after backmapping", intro, levels, facts, folder)
     return 0
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from fine import Frame, Resolution, Seen
+from morph_study import SEED
 from numpy.typing import NDArray
 from scipy.stats import t as student
 from sets import BeadSet, keep, kept
@@ -23,6 +24,7 @@ from sets import BeadSet, keep, kept
 from msb.analysis.divergence import js
 from msb.core.topology import Topology
 from msb.io.atomic import atomic_write_json, atomic_write_text
+from msb.jobs.backmap.setup import Prepared
 
 __all__ = [
     "AFTER",
@@ -35,6 +37,7 @@ __all__ = [
     "compare",
     "conclude",
     "look_at",
+    "placed_by",
 ]
 
 BEFORE, AFTER, OWN = "unmorphed", "morphed", "the target's own beads"
@@ -130,16 +133,25 @@ class Level:
     rows: list[Row]
 
 
+def placed_by(prepared: Prepared, temperature: float | None = None) -> Place:
+    """What a prepared model places, at a temperature or its own."""
+    model, order = prepared.maker.model, prepared.system.order
+
+    def place(beads: Any, box: Any, number: int) -> Any:
+        frame = {"boxes": np.asarray(box)[None], "frames": np.array([number])}
+        return model.backmap(beads[None][:, order], temperature=temperature, seed=SEED, **frame)[0]
+
+    return place
+
+
 def backmapped(
-    name: str, own: BeadSet, topology: Topology, place: Place, folder: Path, how: str, numbers: Sequence[int]
-) -> BeadSet:
-    """Place the atoms of every frame, or take those that are kept.
+    sets: Mapping[str, BeadSet], topology: Topology, place: Place, folder: Path, how: str
+) -> dict[str, BeadSet]:
+    """Place the atoms of every frame of all sets, or take those that are kept.
 
     Parameters
     ----------
-    name : str
-        For what is printed.
-    own : BeadSet
+    sets : mapping of str to BeadSet
         Beads.
     topology : Topology
         Of the atoms.
@@ -149,17 +161,19 @@ def backmapped(
         Keeps frames, by what they are made of.
     how : str
         What else the atoms depend on.
-    numbers : sequence of int
-        Of the frames, for the noise.
     """
+    return {name: _backmapped(name, own, topology, place, folder, how) for name, own in sets.items()}
+
+
+def _backmapped(name: str, own: BeadSet, topology: Topology, place: Place, folder: Path, how: str) -> BeadSet:
     made = []
-    for beads, box, number in zip(own.positions, own.boxes, numbers, strict=True):
+    for number, (beads, box) in enumerate(zip(own.positions, own.boxes, strict=True)):
         content = hashlib.sha256(beads.tobytes() + box.tobytes() + f"{how} {number}".encode())
         file = folder / f"{content.hexdigest()[:24]}.npz"
         found = kept(file)
         if found is None:
             start = time.process_time()
-            atoms = place(beads, box, int(number))
+            atoms = place(beads, box, number)
             found = np.asarray(atoms, dtype=np.float32), time.process_time() - start
             keep(file, *found)
             print(f"{folder.name}, {name}: frame {number}, {found[1]:.1f} s", flush=True)

@@ -75,7 +75,7 @@ def test_frames_are_kept_by_what_they_are_made_of(shared: ModuleType, study: Stu
     own = sets.BeadSet("own", np.zeros((2, 4, 3), np.float32), boxes, None)
     for how, moved, expected in (("a", 0, 2), ("a", 0, 2), ("b", 0, 4), ("a", 1, 6)):
         beads = own.moved_to("own", own.positions + np.float32(moved))
-        made = shared.backmapped("own", beads, None, place, tmp_path, how, range(2))
+        made = shared.backmapped({"own": beads}, None, place, tmp_path, how)["own"]
         assert len(asked) == expected
         assert np.array_equal(made.positions, beads.positions + 1)
 

@@ -79,7 +79,8 @@ def placer(
     MappingError
         Types that the network does not know, all at once.
     """
-    layout = Layout.of(mapping, network.network.vocabulary, settings.order, closes=settings.closes)
+    words = network.network.vocabulary
+    layout = Layout.of(mapping, words, settings.order, closes=settings.closes, told=settings.bonded)
     wanted = wanted_hands(mapping.topology, layout, network.labels, hands)
     return MixturePlacer(network.network, layout, tables, wanted)
 
