@@ -109,14 +109,14 @@ def test_chains_of_another_length_get_all_their_atoms(
     rows = np.arange(2)[:, None] * 2 * down.MONOMERS + np.arange(12)
     short = Topology(((down.chain(6).only_template(), 2),))
     few = down.BeadSet("few", own.positions[:, rows.ravel()], own.boxes, short)
-    level = down.atom_level({down.BEFORE: few, down.OWN: few}, tmp_path, by)
+    level = down.atom_level({down.after.BEFORE: few, down.after.OWN: few}, tmp_path, by)
     rows = {row.name: row for row in level.rows}
-    assert rows["inverted centres, %"].sets[down.OWN] < 30
+    assert rows["inverted centres, %"].sets[down.after.OWN] < 30
     assert "pierced rings" in rows
-    assert np.isfinite(rows["Lennard-Jones a monomer, mean, kJ/mol"].sets[down.BEFORE])
+    assert np.isfinite(rows["Lennard-Jones a monomer, mean, kJ/mol"].sets[down.after.BEFORE])
     bonds = [row for name, row in rows.items() if name.startswith("bond ") and "shape" not in name]
     assert len(bonds) >= 4
-    assert all(row.floor is not None and row.sets[down.BEFORE] == 0.0 for row in bonds)
+    assert all(row.floor is not None and row.sets[down.after.BEFORE] == 0.0 for row in bonds)
     assert study("morph_common", "after_backmapping").verdict(level).endswith("(`--model`).")
 
 
