@@ -77,6 +77,8 @@ class Entrant:
         plan = () if not polish else STAGED if _built(model) else POLISHED
         if plan and polish_ps is not None:
             plan = (*plan[:-1], ("polished", f"thermal {polish_ps:g}"))
+        if _built(model):  # nothing is drawn
+            more.pop("sampling", None)
         return cls(name or re.sub(r"[^\w.-]+", "_", model).strip("_"), model, plan, **more)
 
     @property

@@ -362,3 +362,8 @@ def energies_of_gromacs(data: Path, positions: np.ndarray, box: np.ndarray, fold
         subprocess.run(command.split(), cwd=folder, input=wanted, text=True, check=True, capture_output=True)
     values = np.loadtxt(folder / "run.xvg", comments=["#", "@"])[1:]
     return dict(zip(("Bond", "Angle", "LJ (SR)"), values.tolist(), strict=True))
+
+
+def test_a_polish_lasts_as_long_as_is_asked() -> None:
+    lengths = [Finish.lasting(ps, polish="thermal", temperature=300.0).steps for ps in (None, 0.25, 1e-9)]
+    assert lengths == [500, 250, 1]

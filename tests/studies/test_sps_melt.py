@@ -59,6 +59,25 @@ def test_smoke_run_at_another_temperature(study: Study, msb_data: Path, tmp_path
     assert "Width of the ring dihedral" in capsys.readouterr().out
 
 
+def test_smoke_run_in_a_hurry(study: Study, msb_data: Path, tmp_path: Path, capsys) -> None:
+    run = study("sps_quick", "run")
+    own = ["--data", msb_data / "sps", "--runs", tmp_path / "runs", "--workers", 0, "--smoke"]
+    assert run.main([str(word) for word in (*own, "--model", "linear")]) == 0
+    told = capsys.readouterr().out
+    for subset in ("t568", "t313"):
+        for who in ("linear_quick", "fragment_usual", "fragment_short"):
+            assert f"| {subset} | 4 | {who} |" in told
+    own, beside = run.entrants_of(_usual(run))
+    assert own.sampling == (("sweeps", "0"), ("candidates", "4"))
+    assert [e.plan[-1][1] for e in (own, *beside)] == ["thermal 0.25", "thermal", "thermal 0.25"]
+
+
+def _usual(run: ModuleType) -> SimpleNamespace:
+    """What `sps_quick` is asked for without options."""
+    plain = {"no_polish": False, "polish_ps": None, "smoke": False, "sampling": [], "model": "sps"}
+    return SimpleNamespace(**plain)
+
+
 def test_entropy_match(study: Study) -> None:
     phases = study("sps_temperature", "phases")
     rng = np.random.default_rng(0)
