@@ -63,7 +63,7 @@ def chain(n: int) -> Mapping:
 @pytest.mark.parametrize("far", [1, 2])
 def test_middles_of_chains_look_alike(far: int) -> None:
     """An atom in a long chain is told what the same one is told in a short chain that reaches as far."""
-    told = Told("types", bonds=far, beads=far)
+    told = Told("types", bonds=far)
     rows = []
     for n in (2 * far + 3, 2 * far + 9):
         layout = Layout.of(chain(n), order="index", told=told)
@@ -74,9 +74,9 @@ def test_middles_of_chains_look_alike(far: int) -> None:
 
 
 def test_a_network_has_room_for_what_is_told() -> None:
-    settings = MixtureSettings(told="types", told_bonds=2, told_beads=1, width=16, blocks=1, around_width=8)
+    settings = MixtureSettings(told="types", told_bonds=2, width=16, blocks=1, around_width=8)
     layout = Layout.of(chain(5), told=settings.bonded)
     network = MixtureNetwork.for_layout(settings, layout)
     assert network.sizes[:2] == (2 * (3 + 4), 1 + 2 * 3)
     assert layout.slots.shape[2] == network.sizes[0]
-    assert layout.n_told_beads == network.sizes[1]
+    assert layout.near_beads.shape[2] == network.sizes[1]

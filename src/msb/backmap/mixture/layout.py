@@ -38,6 +38,8 @@ class Layout:
         it is placed from, the next, and the third; -1 where the axes are the laboratory's.
     bonded : bool Tensor (K, A)
         Whether the first of them is an atom bonded to the one being placed, or as good as that.
+    near_beads : Tensor (K, A, V)
+        Columns of the beads that an atom is told about, the own one first.
     slots : Tensor (K, A, S)
         Columns of the bonded neighbours that an atom is told about.
     later : bool Tensor (K, A, S)
@@ -58,8 +60,6 @@ class Layout:
     atom_type : Tensor (N,)
     bead_type : Tensor (M,)
     vocabulary : Vocabulary
-    n_told_beads : int
-        Beads whose places every atom is told; those behind are named by some only.
     """
 
     kind: Tensor
@@ -71,6 +71,7 @@ class Layout:
     beads: Tensor
     frame: Tensor
     bonded: Tensor
+    near_beads: Tensor
     slots: Tensor
     later: Tensor
     shares: Tensor
@@ -82,7 +83,6 @@ class Layout:
     atom_type: Tensor
     bead_type: Tensor
     vocabulary: Vocabulary
-    n_told_beads: int
 
     @classmethod
     def of(
@@ -145,7 +145,6 @@ class Layout:
             bead_type=torch.as_tensor(words.bead_columns(bead_types)),
             corners=torch.as_tensor(np.concatenate(corners)),
             vocabulary=words,
-            n_told_beads=told.bead_places(words),
             **_tables(rows, told.atom_places(words), told.bead_places(words)),
         )
 
@@ -198,12 +197,13 @@ def _moved(rows: Tensor, by: Tensor) -> Tensor:
 def _tables(rows: list[BeadRow], n_slots: int, n_beads: int) -> dict[str, Tensor]:
     """All rows in one table each."""
     wide = max(len(row.own) for row in rows)
-    points, beads = max(len(row.atoms) for row in rows), max([n_beads, *(len(row.beads) for row in rows)])
+    points, beads = max(len(row.atoms) for row in rows), max(len(row.beads) for row in rows)
     k = len(rows)
     ints = {
         "atoms": np.full((k, points), -1),
         "beads": np.full((k, beads), -1),
         "frame": np.full((k, wide, 3), -1),
+        "near_beads": np.full((k, wide, n_beads), -1),
         "slots": np.full((k, wide, n_slots), -1),
         "shares": np.full((k, wide, SHARES), -1),
         "signs": np.full((k, wide, 3), -1),
@@ -221,6 +221,7 @@ def _tables(rows: list[BeadRow], n_slots: int, n_beads: int) -> dict[str, Tensor
             # beads stand behind all columns of atoms
             frame = [x if x >= 0 else points - 2 - x for x in row.frame[j]]
             ints["frame"][i, j, : len(frame)] = frame
+            ints["near_beads"][i, j, : len(row.near_beads[j])] = row.near_beads[j]
             ints["slots"][i, j, : len(row.slots[j])] = row.slots[j]
             later[i, j, : len(row.later[j])] = row.later[j]
             ints["shares"][i, j, : len(row.shares[j])] = row.shares[j]

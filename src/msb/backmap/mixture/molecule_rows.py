@@ -18,6 +18,7 @@ __all__ = ["SHARES", "BeadRow", "MoleculeRows"]
 
 SHARES = 3  # beads that an atom may be part of and is told about
 _FAR = 4  # bonds; of stereocentres, and what distances are told in units of
+_BEAD_FAR = 4
 _HYDROGEN_FAR = 3  # bonds; hydrogens are told no more
 _Frame = tuple[list[tuple[int, bool]], bool]  # points (number, whether a bead); whether the first is bonded
 
@@ -32,6 +33,7 @@ class BeadRow:
     beads: list[int]
     frame: list[list[int]]
     bonded: list[bool]
+    near_beads: list[list[int]]
     slots: list[list[int]]
     later: list[list[bool]]
     shares: list[list[int]]
@@ -87,7 +89,8 @@ class MoleculeRows:
 
     def _row(self, bead: int) -> BeadRow:
         own = self.own[bead]
-        beads = self._beads(bead)
+        told = {a: self._beads(bead, a) for a in own}
+        beads = list(dict.fromkeys([bead, *(b for row in told.values() for b in row if b >= 0)]))
         parts = {a: np.flatnonzero(self.matrix[:, a]).tolist() for a in own}
         slots = {a: self._slots(a) for a in own}
         frames = {a: self._frame(a, bead) for a in own}
@@ -99,7 +102,7 @@ class MoleculeRows:
         shared = {int(x) for a in own for b in parts[a] for x in np.flatnonzero(self.matrix[b])}
         atoms = [*own, *sorted((named | shared) - set(own))]
         column = {a: k for k, a in enumerate(atoms)}
-        bead_column = {b: k for k, b in enumerate(beads) if b >= 0}
+        bead_column = {b: k for k, b in enumerate(beads)}
         turn = {a: k for k, a in enumerate(own)}
         row = BeadRow(
             own=own,
@@ -110,14 +113,15 @@ class MoleculeRows:
                 [(-2 - bead_column[x] if is_bead else column[x]) for x, is_bead in frames[a][0]] for a in own
             ],
             bonded=[frames[a][1] for a in own],
+            near_beads=[[bead_column.get(b, -1) for b in told[a]] for a in own],
             slots=[[column.get(x, -1) for x in slots[a]] for a in own],
             later=[[x in turn and turn[x] > turn[a] for x in slots[a]] for a in own],
             shares=[[bead_column[b] for b in parts[a][:SHARES]] for a in own],
-            weights=self.matrix[np.ix_(beads, atoms)] * (np.array(beads) >= 0)[:, None],
+            weights=self.matrix[np.ix_(beads, atoms)],
             signs=[self._signs(a, frames[a], column) for a in own],
             handle=self._handle(own, column),
         )
-        row.static = [self._static(a, frames[a], slots[a], beads) for a in own]
+        row.static = [self._static(a, frames[a], slots[a], told[a]) for a in own]
         return row
 
     def _handle(self, own: list[int], column: dict[int, int]) -> int:
@@ -143,13 +147,16 @@ class MoleculeRows:
         )
         return self.told.atoms(rows, self.words)
 
-    def _beads(self, bead: int) -> list[int]:
-        near = _walk(self.beads, bead, self.told.beads)
+    def _beads(self, bead: int, atom: int) -> list[int]:
+        near = _walk(self.beads, bead, _BEAD_FAR)
+        if self.told.by == "types":
+            own = {int(b) for a in (atom, *self.bonds[atom]) for b in np.flatnonzero(self.matrix[:, a])}
+            near = {b: near.get(b, _BEAD_FAR) for b in own}
         rank = int(self.ranks[bead])
         rows = (
             Near(b, d, int(self.bead_columns[b]), self.ranks[b] > rank, int(self.ranks[b]))
             for b, d in near.items()
-            if d > 0
+            if b != bead
         )
         return self.told.beads_of(bead, rows, self.words)
 
@@ -196,11 +203,11 @@ class MoleculeRows:
             known = k < len(slots) and slots[k] >= 0
             parts.append(_one(self.atom_columns[slots[k]] if known else -1, n))
             parts.append(np.array([near.get(slots[k], 0) / _FAR if known else 0.0]))
-        walk = _walk(self.beads, beads[0], self.told.beads)
+        walk = _walk(self.beads, beads[0], _BEAD_FAR)
         for k in range(self.told.bead_places(self.words)):
             known = k < len(beads) and beads[k] >= 0
             parts.append(_one(self.bead_columns[beads[k]] if known else -1, m))
-            parts.append(np.array([walk.get(beads[k], 0) / _FAR if known else 0.0]))
+            parts.append(np.array([walk.get(beads[k], 0) / _BEAD_FAR if known else 0.0]))
         return np.concatenate(parts)
 
 

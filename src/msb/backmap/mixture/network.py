@@ -41,7 +41,6 @@ class MixtureNetwork(nn.Module):
         self.settings, self.vocabulary = settings, vocabulary
         self.sizes = (n_slots, n_beads, n_static)
         types, width = len(vocabulary.atoms), settings.width
-        self.n_beads = n_beads
         told = 4 * n_slots + 4 * n_beads + 3 * 5 + 3 + 1 + 3
         self.told = nn.Linear(told, width)
         first_role = nn.Linear(n_static, width)
@@ -64,9 +63,8 @@ class MixtureNetwork(nn.Module):
     @classmethod
     def for_layout(cls, settings: MixtureSettings, layout: Layout) -> MixtureNetwork:
         """An untrained network for the tables of a system."""
-        return cls(
-            settings, layout.vocabulary, layout.slots.shape[2], layout.n_told_beads, layout.static.shape[2]
-        )
+        sizes = (layout.slots, layout.near_beads, layout.static)
+        return cls(settings, layout.vocabulary, *(table.shape[2] for table in sizes))
 
     def calibrate(self, layout: Layout, bonds: Tensor, positions: Tensor) -> None:
         """Take mean bond lengths, and which never change, from frames (F, N, 3) and bonds (P, 2)."""
@@ -155,9 +153,7 @@ class MixtureNetwork(nn.Module):
 
     def _mixture(self, row: _Rows) -> Tensor:
         roles = self.role(row.layout.static) if row.roles is None else row.roles
-        hidden = (
-            self.told(row.told(self.n_beads)) + roles[row.kind, row.turn] + self.near_out(self._around(row))
-        )
+        hidden = self.told(row.told()) + roles[row.kind, row.turn] + self.near_out(self._around(row))
         for block in self.body:
             hidden = block(hidden)
         found: Tensor = self.out(hidden).unflatten(-1, (self.settings.components, N_PARAMETERS))
@@ -221,14 +217,14 @@ class _Rows:
         own = column < layout.n_own[self.kind][:, None]
         self.known = torch.where(own, column < turn[:, None], context.there[at])
 
-    def told(self, n_beads: int) -> Tensor:
+    def told(self) -> Tensor:
         """Everything that is told as numbers (R, D)."""
         layout, context, kind, turn = self.layout, self.context, self.kind, self.turn
         n_atoms = self.known.shape[1]
         slots = layout.slots[kind, turn]
         seen = (slots >= 0) & self.known.gather(1, slots.clamp(min=0))
-        beads = self.points[:, n_atoms:][:, :n_beads]
-        named = layout.beads[kind][:, :n_beads] >= 0
+        near = layout.near_beads[kind, turn]
+        beads = _pick(self.points[:, n_atoms:], near)
         missing, left = self._missing()
         signs = layout.signs[kind, turn]
         hands = torch.where(signs >= 0, context.signs[self.at].gather(1, signs.clamp(min=0)), 0.0)
@@ -237,7 +233,7 @@ class _Rows:
         return torch.cat(
             [
                 self._turned(_pick(self.points, slots), seen),
-                self._turned(beads, named),
+                self._turned(beads, near >= 0),
                 self._turned(missing, left > _SHARE),
                 left,
                 hands,

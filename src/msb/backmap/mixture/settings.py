@@ -48,10 +48,10 @@ class MixtureSettings(StrictModel):
     told: Literal["near", "types"] = Field(
         default="near",
         description="How atoms are told what is bonded to them: the nearest first, or each distance, type "
-        "and side in a place of its own, so that molecules made of the same parts look alike.",
+        "and side in a place of its own, so that molecules made of the same parts look alike; of beads, "
+        "then, those that an atom and its bonded ones are parts of.",
     )
     told_bonds: int = Field(default=4, ge=1, le=4, description="How many bonds away those atoms may be.")
-    told_beads: int = Field(default=4, ge=1, le=4, description="How many bonds away beads may be.")
     order: Literal["depth", "breadth", "random", "index"] = Field(
         default="depth", description="Order of the beads in a molecule."
     )
@@ -59,4 +59,4 @@ class MixtureSettings(StrictModel):
     @property
     def bonded(self) -> Told:
         """Which bonded atoms and beads an atom is told about."""
-        return Told(self.told, self.told_bonds, self.told_beads)
+        return Told(self.told, self.told_bonds)

@@ -46,14 +46,14 @@ class Told:
     by : {"near", "types"}
         The nearest first; or each distance, type and side (placed before or after) in places of its own.
         The second way a molecule that is put together from parts of others, as a polymer is from small
-        molecules, has everything where those have it.
-    bonds, beads : int
-        How many bonds away atoms and beads may be, at most 4.
+        molecules, has everything where those have it; of beads, only those are told that the atom and its
+        bonded ones are parts of, not all that are near the own bead.
+    bonds : int
+        How many bonds away atoms may be, at most 4.
     """
 
     by: Literal["near", "types"] = "near"
     bonds: int = 4
-    beads: int = 4
 
     def atom_places(self, words: Vocabulary) -> int:
         """How many places there are for atoms."""
@@ -61,7 +61,7 @@ class Told:
 
     def bead_places(self, words: Vocabulary) -> int:
         """How many places there are for beads; the first is the own one's."""
-        return _BEADS if self.by == "near" else 1 + self._room(self.beads, len(words.beads))
+        return _BEADS if self.by == "near" else 1 + self._room(1, len(words.beads))
 
     def atoms(self, found: Iterable[Near], words: Vocabulary) -> list[int]:
         """Numbers of atoms in their places, -1 where a place is empty."""
@@ -75,7 +75,7 @@ class Told:
         rows = sorted(found, key=lambda row: (row.bonds, row.rank))
         if self.by == "near":
             return [own, *(row.number for row in rows)][:_BEADS]
-        return [own, *self._sorted_in(rows, self.beads, len(words.beads))]
+        return [own, *self._sorted_in([row._replace(bonds=1) for row in rows], 1, len(words.beads))]
 
     @staticmethod
     def _room(far: int, n_types: int) -> int:
