@@ -46,6 +46,16 @@ def test_a_models_mapping_and_one_structure(msb: Callable, model: Path, tmp_path
     assert open_trajectory(tmp_path / "cg.gro").n_atoms == 6
 
 
+def test_bundled_samples_go_by_name_where_there_is_no_such_file(
+    msb: Callable, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["map", ATOMS[0], "--mapping", model, "-o", "cg.gro"]
+    assert msb(*words).code == 0
+    (tmp_path / ATOMS[0]).write_text("")
+    assert msb(*words).code == 1  # the file that is there, though it is empty
+
+
 def test_molecules_cut_by_the_box_are_made_whole(msb: Callable, model: Path, tmp_path: Path) -> None:
     source = open_trajectory(*(sample(name) for name in ATOMS))
     box = np.diag([1.5, 1.5, 1.5]).astype(np.float32)[None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from difflib import get_close_matches
+from pathlib import Path
 from typing import NoReturn
 
 from msb.errors import MsbError
@@ -87,18 +88,30 @@ def positive(text: str) -> float:
     return value
 
 
+def _or_bundled(name: str) -> str:
+    """A file, or where there is none of that name, the bundled one."""
+    if not Path(name).exists():
+        from msb.data.samples import list_samples, sample
+
+        if name in list_samples():
+            return str(sample(name))
+    return name
+
+
 def add_structure(parser: argparse.ArgumentParser, what: str, optional: bool = False) -> None:
     """Add the inputs every command takes the same way: STRUCTURE [TRAJECTORY]."""
     parser.add_argument(
         "structure",
         metavar="STRUCTURE",
         nargs="?" if optional else None,
-        help=f"{what}: names and residues (pdb, gro, …)",
+        type=_or_bundled,
+        help=f"{what}: names and residues (pdb, gro, …), or the name of a bundled sample",
     )
     parser.add_argument(
         "trajectory",
         metavar="TRAJECTORY",
         nargs="?",
+        type=_or_bundled,
         help="its frames (xtc, trr, dcd, h5, …); without it, the frames of STRUCTURE",
     )
 
