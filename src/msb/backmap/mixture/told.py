@@ -47,7 +47,7 @@ class Told:
         The nearest first; or each distance, type and side (placed before or after) in places of its own.
         The second way a molecule that is put together from parts of others, as a polymer is from small
         molecules, has everything where those have it; of beads, only those are told that the atom and its
-        bonded ones are parts of, not all that are near the own bead.
+        bonded ones are parts of, not all that are near the own bead, and the atom's weights in its own ones.
     bonds : int
         How many bonds away atoms may be, at most 4.
     """
