@@ -4,7 +4,7 @@
     MSB_DATA=... python studies/sps_chemistry/run.py           # every model below --models, 71 frames
     MSB_DATA=... python studies/sps_chemistry/run.py --table   # only the table of what is there
     MSB_DATA=... python studies/sps_chemistry/run.py --entrant transferred_C1=FOLDER --entrant own=sps
-    MSB_DATA=... python studies/sps_chemistry/run.py --entrant transferred_min=FOLDER,mapping=FILE,select=min
+    MSB_DATA=... python studies/sps_chemistry/run.py --entrant transferred_min=FOLDER,select=min
     MSB_DATA=... python studies/sps_chemistry/run.py --smoke --entrant own=fragment --runs ...
 
 Models are `transferred_C1`, `transferred_C2`, `transferred_none`, the same with `specific_`, and `own`, the
@@ -46,7 +46,6 @@ TIMES = 2.0  # as far from MD as our own model, at most
 #: How a mixture network chooses among candidates, and the prior that does the like in training.
 CHOICES = {"min": "C1", "boltzmann": "C2", "random": "none"}
 MIXTURE = "octane_cumene"  # configs/backmap/octane_cumene.yaml
-MAPPING = HERE / "polystyrene_mapping.yaml"  # the same beads; the CH is placed with its ring, as in cumene
 LANDMARK_FRAMES, MAP_FRAMES, LANDMARKS, REGIONS, OUTLIERS = 2, 4, 200, 6, 0.05
 
 
@@ -58,8 +57,7 @@ def entrants_of(args: argparse.Namespace) -> list[Entrant]:
             if _is_bundle(folder := args.models / name / "model"):
                 given[name] = str(folder)
         if _is_bundle(folder := args.models / MIXTURE / "model"):
-            how_placed = f"{folder},mapping={MAPPING}"
-            given |= {f"transferred_{how}": f"{how_placed},select={how}" for how in CHOICES}
+            given |= {f"transferred_{how}": f"{folder},select={how}" for how in CHOICES}
         if "sps" in shipped_models():
             given |= {OWN: "sps", **{f"specific_{how}": f"sps,select={how}" for how in ("min", "random")}}
     return [_entrant(name, text, options(args)) for name, text in given.items()]
@@ -70,12 +68,10 @@ def _is_bundle(folder: Path) -> bool:
 
 
 def _entrant(name: str, text: str, shared: dict[str, Any]) -> Entrant:
-    """An entrant of `MODEL[,mapping=FILE][,KEY=VALUE...]`."""
+    """An entrant of `MODEL[,KEY=VALUE...]`."""
     model, *words = text.split(",")
-    own = {key: value for key, _, value in (word.partition("=") for word in words)}
-    mapping = own.pop("mapping", "")
-    sampling = (*shared["sampling"], *own.items())
-    return Entrant.of(model, name, **{**shared, "sampling": sampling, "mapping": mapping})
+    own = tuple((key, value) for key, _, value in (word.partition("=") for word in words))
+    return Entrant.of(model, name, **{**shared, "sampling": (*shared["sampling"], *own)})
 
 
 def goals(found: Findings) -> list[Verdict]:

@@ -79,8 +79,7 @@ def placer(
     MappingError
         Types that the network does not know, all at once.
     """
-    words = network.network.vocabulary
-    layout = Layout.of(mapping, words, settings.order, closes=settings.closes, told=settings.bonded)
+    layout = Layout.of(mapping, network.network.vocabulary, settings.order, closes=settings.closes)
     wanted = wanted_hands(mapping.topology, layout, network.labels, hands)
     return MixturePlacer(network.network, layout, tables, wanted)
 

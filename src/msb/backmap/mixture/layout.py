@@ -8,8 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from msb.backmap.mixture.molecule_rows import SHARES, BeadRow, MoleculeRows
-from msb.backmap.mixture.told import Told
+from msb.backmap.mixture.molecule_rows import BEAD_SLOTS, HEAVY_SLOTS, SHARES, BeadRow, MoleculeRows
 from msb.backmap.mixture.vocabulary import Vocabulary
 from msb.core.arrays import IntArray
 from msb.core.mapping import Mapping
@@ -38,8 +37,6 @@ class Layout:
         it is placed from, the next, and the third; -1 where the axes are the laboratory's.
     bonded : bool Tensor (K, A)
         Whether the first of them is an atom bonded to the one being placed, or as good as that.
-    near_beads : Tensor (K, A, V)
-        Columns of the beads that an atom is told about, the own one first.
     slots : Tensor (K, A, S)
         Columns of the bonded neighbours that an atom is told about.
     later : bool Tensor (K, A, S)
@@ -71,7 +68,6 @@ class Layout:
     beads: Tensor
     frame: Tensor
     bonded: Tensor
-    near_beads: Tensor
     slots: Tensor
     later: Tensor
     shares: Tensor
@@ -93,7 +89,6 @@ class Layout:
         seed: int = 0,
         *,
         closes: bool = False,
-        told: Told | None = None,
     ) -> Layout:
         """Make the tables of a system.
 
@@ -107,21 +102,19 @@ class Layout:
             Of beads; see `msb.core.order.bead_ranks`.
         closes : bool
             Axes for beads that determine their last atoms; see `MixtureSettings`.
-        told : Told, optional
-            Which bonded atoms and beads an atom is told about.
 
         Raises
         ------
         MappingError
             There are types that the vocabulary lacks.
         """
-        words, told = vocabulary or Vocabulary.of(mapping), told or Told()
+        words = vocabulary or Vocabulary.of(mapping)
         known: dict[tuple[MoleculeTemplate, MappingTemplate], tuple[int, MoleculeRows]] = {}
         kinds, atoms, beads, total = [], [], [], 0
         for block, (molecule, _) in zip(mapping.blocks, mapping.topology.molecules, strict=True):
             key = (molecule, block.template)
             if key not in known:
-                known[key] = (total, MoleculeRows(molecule, block.template, words, order, seed, closes, told))
+                known[key] = (total, MoleculeRows(molecule, block.template, words, order, seed, closes))
                 total += block.template.n_beads
             row = known[key][0]
             copies = np.arange(block.count)[:, None]
@@ -145,12 +138,17 @@ class Layout:
             bead_type=torch.as_tensor(words.bead_columns(bead_types)),
             corners=torch.as_tensor(np.concatenate(corners)),
             vocabulary=words,
-            **_tables(rows, told.atom_places(words), told.bead_places(words)),
+            **_tables(rows),
         )
 
     def to(self, dtype: torch.dtype) -> Layout:
         """The same with numbers of another precision."""
         return replace(self, weights=self.weights.to(dtype), static=self.static.to(dtype))
+
+    @property
+    def n_told_beads(self) -> int:
+        """Beads whose places every atom is told; those behind are named by some only."""
+        return BEAD_SLOTS
 
     def system_atoms(self, bead: Tensor) -> Tensor:
         """Atoms (B, U) of the system, -1 filling up."""
@@ -194,22 +192,21 @@ def _moved(rows: Tensor, by: Tensor) -> Tensor:
     return torch.where(rows >= 0, rows + by[:, None], -1)
 
 
-def _tables(rows: list[BeadRow], n_slots: int, n_beads: int) -> dict[str, Tensor]:
+def _tables(rows: list[BeadRow]) -> dict[str, Tensor]:
     """All rows in one table each."""
     wide = max(len(row.own) for row in rows)
-    points, beads = max(len(row.atoms) for row in rows), max(len(row.beads) for row in rows)
+    points, beads = max(len(row.atoms) for row in rows), max([BEAD_SLOTS, *(len(row.beads) for row in rows)])
     k = len(rows)
     ints = {
         "atoms": np.full((k, points), -1),
         "beads": np.full((k, beads), -1),
         "frame": np.full((k, wide, 3), -1),
-        "near_beads": np.full((k, wide, n_beads), -1),
-        "slots": np.full((k, wide, n_slots), -1),
+        "slots": np.full((k, wide, HEAVY_SLOTS), -1),
         "shares": np.full((k, wide, SHARES), -1),
         "signs": np.full((k, wide, 3), -1),
     }
     bonded = np.zeros((k, wide), dtype=bool)
-    later = np.zeros((k, wide, n_slots), dtype=bool)
+    later = np.zeros((k, wide, HEAVY_SLOTS), dtype=bool)
     weights = np.zeros((k, beads, points))
     size = next(len(row.static[0]) for row in rows if row.static)
     static = np.zeros((k, wide, size))
@@ -221,7 +218,6 @@ def _tables(rows: list[BeadRow], n_slots: int, n_beads: int) -> dict[str, Tensor
             # beads stand behind all columns of atoms
             frame = [x if x >= 0 else points - 2 - x for x in row.frame[j]]
             ints["frame"][i, j, : len(frame)] = frame
-            ints["near_beads"][i, j, : len(row.near_beads[j])] = row.near_beads[j]
             ints["slots"][i, j, : len(row.slots[j])] = row.slots[j]
             later[i, j, : len(row.later[j])] = row.later[j]
             ints["shares"][i, j, : len(row.shares[j])] = row.shares[j]

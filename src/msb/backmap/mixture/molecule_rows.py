@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from msb.backmap.mixture.told import Near, Told
 from msb.backmap.mixture.vocabulary import Vocabulary
 from msb.core.arrays import FloatArray, IntArray
 from msb.core.graph import neighbours_of
@@ -14,12 +13,14 @@ from msb.core.mapping_template import MappingTemplate
 from msb.core.order import BeadOrder, atom_sequence, bead_ranks
 from msb.core.template import MoleculeTemplate
 
-__all__ = ["SHARES", "BeadRow", "MoleculeRows"]
+__all__ = ["BEAD_SLOTS", "HEAVY_SLOTS", "SHARES", "BeadRow", "MoleculeRows"]
 
+HEAVY_SLOTS = 20  # bonded neighbours whose places an atom is told
+BEAD_SLOTS = 9  # beads whose places it is told
 SHARES = 3  # beads that an atom may be part of and is told about
-_FAR = 4  # bonds; of stereocentres, and what distances are told in units of
+_FAR = 4  # bonds; how far heavy neighbours may be
+_HYDROGEN_FAR = 3
 _BEAD_FAR = 4
-_HYDROGEN_FAR = 3  # bonds; hydrogens are told no more
 _Frame = tuple[list[tuple[int, bool]], bool]  # points (number, whether a bead); whether the first is bonded
 
 
@@ -33,7 +34,6 @@ class BeadRow:
     beads: list[int]
     frame: list[list[int]]
     bonded: list[bool]
-    near_beads: list[list[int]]
     slots: list[list[int]]
     later: list[list[bool]]
     shares: list[list[int]]
@@ -58,9 +58,8 @@ class MoleculeRows:
         order: BeadOrder,
         seed: int,
         closes: bool = False,
-        told: Told | None = None,
     ) -> None:
-        self.closes, self.told = closes, told or Told()
+        self.closes = closes
         self.molecule, self.mapping, self.words = molecule, mapping, words
         self.ranks = bead_ranks(mapping, order, seed)
         self.own = [[int(a) for a in own] for own in atom_sequence(molecule, mapping, self.ranks)]
@@ -89,14 +88,13 @@ class MoleculeRows:
 
     def _row(self, bead: int) -> BeadRow:
         own = self.own[bead]
-        told = {a: self._beads(bead, a) for a in own}
-        beads = list(dict.fromkeys([bead, *(b for row in told.values() for b in row if b >= 0)]))
+        around = sorted(_walk(self.beads, bead, _BEAD_FAR).items(), key=lambda e: (e[1], self.ranks[e[0]]))
+        beads = [b for b, _ in around][:BEAD_SLOTS]
         parts = {a: np.flatnonzero(self.matrix[:, a]).tolist() for a in own}
+        beads += sorted({b for row in parts.values() for b in row} - set(beads))
         slots = {a: self._slots(a) for a in own}
         frames = {a: self._frame(a, bead) for a in own}
-        seen_from = {x for row, _ in frames.values() for x, is_bead in row if is_bead}
-        beads += sorted(({b for row in parts.values() for b in row} | seen_from) - set(beads))
-        named = {x for row in slots.values() for x in row if x >= 0} | {
+        named = {x for row in slots.values() for x in row} | {
             x for row, _ in frames.values() for x, is_bead in row if not is_bead
         }
         shared = {int(x) for a in own for b in parts[a] for x in np.flatnonzero(self.matrix[b])}
@@ -113,15 +111,14 @@ class MoleculeRows:
                 [(-2 - bead_column[x] if is_bead else column[x]) for x, is_bead in frames[a][0]] for a in own
             ],
             bonded=[frames[a][1] for a in own],
-            near_beads=[[bead_column.get(b, -1) for b in told[a]] for a in own],
-            slots=[[column.get(x, -1) for x in slots[a]] for a in own],
+            slots=[[column[x] for x in slots[a]] for a in own],
             later=[[x in turn and turn[x] > turn[a] for x in slots[a]] for a in own],
             shares=[[bead_column[b] for b in parts[a][:SHARES]] for a in own],
             weights=self.matrix[np.ix_(beads, atoms)],
             signs=[self._signs(a, frames[a], column) for a in own],
             handle=self._handle(own, column),
         )
-        row.static = [self._static(a, frames[a], slots[a], told[a]) for a in own]
+        row.static = [self._static(a, frames[a], slots[a], beads) for a in own]
         return row
 
     def _handle(self, own: list[int], column: dict[int, int]) -> int:
@@ -136,29 +133,12 @@ class MoleculeRows:
 
     def _slots(self, atom: int) -> list[int]:
         if self.light[atom]:
-            near = _walk(self.bonds, atom, min(_HYDROGEN_FAR, self.told.bonds))
+            near = _walk(self.bonds, atom, _HYDROGEN_FAR)
             found = [a for a, d in near.items() if d > 0 and (not self.light[a] or d == 2)]
         else:
-            near = _walk(self.bonds, atom, self.told.bonds)
+            near = _walk(self.bonds, atom, _FAR)
             found = [a for a, d in near.items() if d > 0 and not self.light[a]]
-        rows = (
-            Near(a, near[a], int(self.atom_columns[a]), self.place[a] > self.place[atom], self.place[a])
-            for a in found
-        )
-        return self.told.atoms(rows, self.words)
-
-    def _beads(self, bead: int, atom: int) -> list[int]:
-        near = _walk(self.beads, bead, _BEAD_FAR)
-        if self.told.by == "types":
-            own = {int(b) for a in (atom, *self.bonds[atom]) for b in np.flatnonzero(self.matrix[:, a])}
-            near = {b: near.get(b, _BEAD_FAR) for b in own}
-        rank = int(self.ranks[bead])
-        rows = (
-            Near(b, d, int(self.bead_columns[b]), self.ranks[b] > rank, int(self.ranks[b]))
-            for b, d in near.items()
-            if b != bead
-        )
-        return self.told.beads_of(bead, rows, self.words)
+        return sorted(found, key=lambda a: (near[a], self.place[a]))[:HEAVY_SLOTS]
 
     def _frame(self, atom: int, bead: int) -> _Frame:
         """Points (number, whether it is a bead) of an atom's axes, and whether the first is bonded to it."""
@@ -199,13 +179,13 @@ class MoleculeRows:
         for k in range(3):
             atomic = k < len(frame[0]) and not frame[0][k][1]
             parts.append(_one(self.atom_columns[frame[0][k][0]] if atomic else -1, n))
-        for k in range(self.told.atom_places(self.words)):
-            known = k < len(slots) and slots[k] >= 0
+        for k in range(HEAVY_SLOTS):
+            known = k < len(slots)
             parts.append(_one(self.atom_columns[slots[k]] if known else -1, n))
             parts.append(np.array([near.get(slots[k], 0) / _FAR if known else 0.0]))
         walk = _walk(self.beads, beads[0], _BEAD_FAR)
-        for k in range(self.told.bead_places(self.words)):
-            known = k < len(beads) and beads[k] >= 0
+        for k in range(BEAD_SLOTS):
+            known = k < len(beads)
             parts.append(_one(self.bead_columns[beads[k]] if known else -1, m))
             parts.append(np.array([walk.get(beads[k], 0) / _BEAD_FAR if known else 0.0]))
         return np.concatenate(parts)

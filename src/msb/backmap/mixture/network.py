@@ -41,8 +41,8 @@ class MixtureNetwork(nn.Module):
         self.settings, self.vocabulary = settings, vocabulary
         self.sizes = (n_slots, n_beads, n_static)
         types, width = len(vocabulary.atoms), settings.width
-        self.weighed = settings.told == "types"
-        told = 4 * n_slots + 4 * n_beads + 3 * 5 + 3 + 1 + 3 + 3 * self.weighed
+        self.n_beads = n_beads
+        told = 4 * n_slots + 4 * n_beads + 3 * 5 + 3 + 1 + 3
         self.told = nn.Linear(told, width)
         first_role = nn.Linear(n_static, width)
         self.role = nn.Sequential(first_role, nn.SiLU(), nn.Linear(width, width))
@@ -64,8 +64,9 @@ class MixtureNetwork(nn.Module):
     @classmethod
     def for_layout(cls, settings: MixtureSettings, layout: Layout) -> MixtureNetwork:
         """An untrained network for the tables of a system."""
-        sizes = (layout.slots, layout.near_beads, layout.static)
-        return cls(settings, layout.vocabulary, *(table.shape[2] for table in sizes))
+        return cls(
+            settings, layout.vocabulary, layout.slots.shape[2], layout.n_told_beads, layout.static.shape[2]
+        )
 
     def calibrate(self, layout: Layout, bonds: Tensor, positions: Tensor) -> None:
         """Take mean bond lengths, and which never change, from frames (F, N, 3) and bonds (P, 2)."""
@@ -155,7 +156,7 @@ class MixtureNetwork(nn.Module):
     def _mixture(self, row: _Rows) -> Tensor:
         roles = self.role(row.layout.static) if row.roles is None else row.roles
         hidden = (
-            self.told(row.told(self.weighed)) + roles[row.kind, row.turn] + self.near_out(self._around(row))
+            self.told(row.told(self.n_beads)) + roles[row.kind, row.turn] + self.near_out(self._around(row))
         )
         for block in self.body:
             hidden = block(hidden)
@@ -220,15 +221,15 @@ class _Rows:
         own = column < layout.n_own[self.kind][:, None]
         self.known = torch.where(own, column < turn[:, None], context.there[at])
 
-    def told(self, weighed: bool) -> Tensor:
-        """Everything that is told as numbers (R, D); also the atom's weights in its beads, if `weighed`."""
+    def told(self, n_beads: int) -> Tensor:
+        """Everything that is told as numbers (R, D)."""
         layout, context, kind, turn = self.layout, self.context, self.kind, self.turn
         n_atoms = self.known.shape[1]
         slots = layout.slots[kind, turn]
         seen = (slots >= 0) & self.known.gather(1, slots.clamp(min=0))
-        near = layout.near_beads[kind, turn]
-        beads = _pick(self.points[:, n_atoms:], near)
-        missing, left, own = self._missing()
+        beads = self.points[:, n_atoms:][:, :n_beads]
+        named = layout.beads[kind][:, :n_beads] >= 0
+        missing, left = self._missing()
         signs = layout.signs[kind, turn]
         hands = torch.where(signs >= 0, context.signs[self.at].gather(1, signs.clamp(min=0)), 0.0)
         hands = hands * self.mirror[:, None]
@@ -236,13 +237,12 @@ class _Rows:
         return torch.cat(
             [
                 self._turned(_pick(self.points, slots), seen),
-                self._turned(beads, near >= 0),
+                self._turned(beads, named),
                 self._turned(missing, left > _SHARE),
                 left,
                 hands,
                 context.level[self.at][:, None],
                 phase,
-                *([own] if weighed else []),
             ],
             -1,
         )
@@ -252,18 +252,16 @@ class _Rows:
         local = torch.einsum("rij,rsj->rsi", self.axes, places - self.origin[:, None]) * _SCALE
         return torch.cat([(local * there[..., None]).flatten(1), there.to(local.dtype)], -1)
 
-    def _missing(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Where what a bead still lacks must be on average (R, 3, 3), its weight and the own one (R, 3)."""
+    def _missing(self) -> tuple[Tensor, Tensor]:
+        """Where what a bead still lacks must be on average (R, 3, 3), and its weight (R, 3)."""
         n_atoms = self.known.shape[1]
         shares = self.layout.shares[self.kind, self.turn]
         there = shares.clamp(min=0)
         bead = _pick(self.points[:, n_atoms:], there)
-        every = self.layout.weights[self.kind[:, None], there]
-        own = every.gather(2, self.turn[:, None, None].expand(-1, there.shape[1], 1))[..., 0] * (shares >= 0)
-        weights = every * self.known[:, None]
+        weights = self.layout.weights[self.kind[:, None], there] * self.known[:, None]
         left = (1 - weights.sum(-1)) * (shares >= 0)
         lacking = bead - torch.einsum("rku,rux->rkx", weights, self.points[:, :n_atoms])
-        return lacking / left.clamp(min=_SHARE)[..., None], left, own
+        return lacking / left.clamp(min=_SHARE)[..., None], left
 
 
 class _Block(nn.Module):

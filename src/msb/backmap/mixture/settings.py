@@ -6,7 +6,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from msb.backmap.mixture.told import Told
 from msb.io.configuration import StrictModel
 
 __all__ = ["MixtureSettings"]
@@ -45,18 +44,6 @@ class MixtureSettings(StrictModel):
     levels: tuple[float, ...] = Field(
         default=(0.8, 0.4, 0.2), description="Level told in the forward pass and in each sweep after it."
     )
-    told: Literal["near", "types"] = Field(
-        default="near",
-        description="How atoms are told what is bonded to them: the nearest first, or each distance, type "
-        "and side in a place of its own, so that molecules made of the same parts look alike; of beads, "
-        "then, those that an atom and its bonded ones are parts of.",
-    )
-    told_bonds: int = Field(default=4, ge=1, le=4, description="How many bonds away those atoms may be.")
     order: Literal["depth", "breadth", "random", "index"] = Field(
         default="depth", description="Order of the beads in a molecule."
     )
-
-    @property
-    def bonded(self) -> Told:
-        """Which bonded atoms and beads an atom is told about."""
-        return Told(self.told, self.told_bonds)

@@ -79,9 +79,7 @@ class Part:
     @classmethod
     def of(cls, source: Snapshots, words: Vocabulary, settings: MixtureSettings) -> Part:
         """Prepare snapshots."""
-        layout = Layout.of(
-            source.mapping, words, settings.order, closes=settings.closes, told=settings.bonded
-        )
+        layout = Layout.of(source.mapping, words, settings.order, closes=settings.closes)
         tables = Tables.of(source.mapping, settings.order)
         reach = settings.reach * settings.unit
         scene = Scene.of(tables, source.beads, source.boxes, reach, positions=source.positions)
