@@ -98,12 +98,12 @@ def _least_energies(raw: Mapping[str, Judged], least: str, others: Sequence[str]
     if f"transferred_{least}" in together and len(together) > 1:
         scores = {name: raw[name].rows[LJ_ROWS[0]].excess for name in together}
         said = ", ".join(f"{name} {score:+.4f}" for name, score in scores.items())
-        best = min(scores, key=lambda name: scores[name])
+        own = scores.pop(f"transferred_{least}")
         text = f"Lennard-Jones of all atoms: {least} is the best when transferred"
-        yield Verdict(text, "lowest excess", said, best == f"transferred_{least}")
+        yield Verdict(text, "lowest excess", said, own < min(scores.values()))
     if f"specific_{least}" in raw:
-        own = raw[f"specific_{least}"]
-        means = [float(c.arrays["energies"][:, 0].mean()) for c in (own.column, own.reference)]
+        found = raw[f"specific_{least}"]
+        means = [float(c.arrays["energies"][:, 0].mean()) for c in (found.column, found.reference)]
         text = f"Lennard-Jones of all atoms: {least} is too low when specific"
         said = f"{means[0]:.1f} beside {means[1]:.1f} kJ/mol a chain"
         yield Verdict(text, "below MD", said, means[0] < means[1])
