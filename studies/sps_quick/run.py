@@ -83,8 +83,9 @@ def main(words: list[str] | None = None) -> int:
     found.columns |= find(beside, subsets, some).columns
     for subset in subsets:
         polished = polished_goals(found, subset, own.name)
-        other = [v for v in against_fragment(found, subset, own.name, committed()) if ", polished," in v.text]
-        found.verdicts += polished + other
+        other = against_fragment(found, subset, own.name, committed())
+        # times of the committed frames are of another day: those of the frames beside ours are judged
+        found.verdicts += polished + [v for v in other if ", polished," in v.text and "seconds" not in v.text]
     lines = times(found, subsets, own, beside)
     return finish(found, args, OUT, f"In a hurry: {own.name}", lines)
 
