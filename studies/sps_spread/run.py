@@ -263,6 +263,7 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--table", action="store_true", help="draw no samples")
     told = "how trained models sample, as in candidates=16 (default: as the bundle says)"
     parser.add_argument("--sampling", nargs="+", default=[], metavar="KEY=VALUE", help=told)
+    parser.add_argument("--polish-ps", type=float, metavar="PS", help="how long the polish is (0.5)")
     parser.add_argument("--no-polish", action="store_true", help="raw structures only")
     parser.add_argument("--smoke", action="store_true", help=f"{SMOKE} samples, raw, no verdict, no out/")
     args = parser.parse_args(words)
