@@ -2,7 +2,7 @@
 
 The bundled polystyrene beads (36 chains, 5,832 atoms) are repeated into boxes of 1, 2, 4, 8 and 16 times the
 size, and every size is backmapped in a process of its own, so that its peak memory is its own.  The report is
-the CPU time per atom beside that of one box.  The model is a bundle or a method that is built from the bundled
+the CPU time per atom beside that of one box.  The model is a bundle or a method built from the bundled
 snapshot; without ``--model`` the shipped `sps`, or `fragment` where there is none.  Bars of trained models:
 30 s a frame, 60 % of it in the network, 2 GB, cost per atom within 15 %.  ``--smoke`` takes two sizes of a
 method that is fast.
@@ -119,9 +119,8 @@ def apart(name: str, boxes: int, repeats: int, threads: int) -> dict[str, Any]:
 def report(rows: list[dict[str, Any]]) -> None:
     """Print sizes side by side, and the bars."""
     first = rows[0]["cpu"] / rows[0]["atoms"]
-    print(
-        f"{'boxes':>5} {'atoms':>7} {'s/frame':>8} {'CPU s':>7} {'ms/atom':>8} {'ratio':>6} {'network':>8} {'peak MB':>8}"
-    )
+    names = {"boxes": 5, "atoms": 7, "s/frame": 8, "CPU s": 7, "ms/atom": 8, "ratio": 6, "network": 8}
+    print(" ".join(f"{name:>{wide}}" for name, wide in {**names, "peak MB": 8}.items()))
     for row in rows:
         cost = row["cpu"] / row["atoms"]
         size = f"{row['boxes']:5d} {row['atoms']:7d}"
