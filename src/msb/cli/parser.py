@@ -90,12 +90,11 @@ def positive(text: str) -> float:
 
 def _or_bundled(name: str) -> str:
     """A file, or where there is none of that name, the bundled one."""
-    if not Path(name).exists():
-        from msb.data.samples import list_samples, sample
+    if Path(name).exists():  # nothing is imported for the usual case
+        return name
+    from msb.data.samples import file_or_sample
 
-        if name in list_samples():
-            return str(sample(name))
-    return name
+    return str(file_or_sample(name))
 
 
 def add_structure(parser: argparse.ArgumentParser, what: str, optional: bool = False) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msb.data.catalogue import Entry, data_path, entry_names, fetch, find_data, list_entries
 from msb.data.download import cache_folder
-from msb.data.samples import list_samples, sample
+from msb.data.samples import file_or_sample, list_samples, sample
 from msb.data.splits import contiguous_split, split_frames
 
 path = data_path
@@ -16,6 +16,7 @@ __all__ = [
     "data_path",
     "entry_names",
     "fetch",
+    "file_or_sample",
     "find_data",
     "list_entries",
     "list_samples",

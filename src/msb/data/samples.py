@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msb.errors import MsbError
 
-__all__ = ["list_samples", "sample"]
+__all__ = ["file_or_sample", "list_samples", "sample"]
 
 
 def _folder() -> Path:
@@ -40,3 +40,9 @@ def sample(name: str) -> Path:
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(names) or 'none'}."
     raise MsbError(f"there is no bundled sample '{name}'; {hint}")
+
+
+def file_or_sample(name: str | Path) -> Path:
+    """Return a file as named, or where there is none, the bundled one of that name."""
+    path = Path(name)
+    return sample(str(name)) if not path.exists() and str(name) in list_samples() else path

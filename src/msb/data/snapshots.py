@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from msb.core.box import bonds_across, make_whole
 from msb.core.mapping import Mapping
 from msb.core.topology import Topology
-from msb.data.samples import list_samples, sample
+from msb.data.samples import file_or_sample
 from msb.errors import MsbWarning, TrajectoryError
 from msb.io.atomic import file_sha256
 from msb.io.mapping_files import read_mapping
@@ -153,9 +153,7 @@ def load_snapshots(
     pairs = _paired([Path(file) for file in files], None if structure is None else Path(structure))
     if topology is None:
         topology = read_topology(pairs[0][0])
-    where = mapping
-    if isinstance(mapping, str | Path) and str(mapping) in list_samples() and not Path(mapping).exists():
-        where = sample(str(mapping))
+    where = file_or_sample(mapping) if isinstance(mapping, str | Path) else mapping
     mapped = Mapping(read_mapping(where, topology), topology)
     found = _read_pairs(pairs, skip, stride, topology.n_atoms)
     hashes = found.hashes | {f"mapping of {t.molecule}": t.content_hash for t in mapped.templates}

@@ -13,7 +13,7 @@ from msb.core.mapping_template import MappingTemplate
 from msb.core.template import MoleculeTemplate
 from msb.core.topology import Topology
 from msb.data.census import Kind, take_census
-from msb.data.samples import list_samples, sample
+from msb.data.samples import file_or_sample
 from msb.data.snapshots import TRAJECTORIES, Snapshots, load_snapshots
 from msb.errors import MappingError, TopologyError
 from msb.io.gromacs import GromacsTopology
@@ -68,8 +68,7 @@ def mapping_files(names: Sequence[str | Path]) -> list[Path]:
     names : sequence of path
         Files, or names as `list_samples` gives them.
     """
-    known = list_samples()
-    return [sample(str(n)) if str(n) in known and not Path(n).exists() else Path(n) for n in names]
+    return [file_or_sample(name) for name in names]
 
 
 def read_snapshots(

@@ -141,8 +141,8 @@ class Finish:
     @classmethod
     def lasting(cls, ps: float | None = None, **settings: Any) -> Finish:
         """As usual, with a polish of so many picoseconds."""
-        usual = cls.timestep * cls.steps if ps is None else ps
-        return cls(steps=max(1, round(usual / cls.timestep)), **settings)
+        steps = cls.steps if ps is None else max(1, round(ps / cls.timestep))
+        return cls(steps=steps, **settings)
 
     @property
     def stages(self) -> tuple[Stage, ...]:
