@@ -26,6 +26,7 @@ __all__ = [
     "Entrant",
     "Findings",
     "Judged",
+    "add_options",
     "arguments",
     "find",
     "finish",
@@ -146,12 +147,17 @@ def arguments(description: str, study: str, out: Path) -> argparse.ArgumentParse
     parser.add_argument("--frames", type=int, help="only so many frames of a set, evenly")
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--table", action="store_true", help="make no frames")
+    add_options(parser)
+    parser.add_argument("--smoke", action="store_true", help=f"{SMOKE} frames, raw, no verdict, no out/")
+    return parser
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What `options` reads, but for --smoke."""
     told = "how trained models sample, as in candidates=16 (default: as the bundle says)"
     parser.add_argument("--sampling", nargs="+", default=[], metavar="KEY=VALUE", help=told)
     parser.add_argument("--polish-ps", type=float, metavar="PS", help="how long the polish is (0.5)")
     parser.add_argument("--no-polish", action="store_true", help="raw structures only")
-    parser.add_argument("--smoke", action="store_true", help=f"{SMOKE} frames, raw, no verdict, no out/")
-    return parser
 
 
 def options(args: argparse.Namespace) -> dict[str, Any]:

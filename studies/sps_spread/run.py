@@ -29,7 +29,7 @@ from msb.core.topology import Topology
 from msb.io.atomic import atomic_path, atomic_write_json, atomic_write_text
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sps_common"))  # studies are no package
-from entrants import Entrant, options
+from entrants import Entrant, add_options, options
 from frame_files import SETS, make_frames
 from melt import SEED, Melt, place
 from reference import FRAME, names_of, reference_path
@@ -237,13 +237,13 @@ def main(words: list[str] | None = None) -> int:
         if not args.table:
             make_frames(samples, args.workers, told, draw)
         path = reference_path(subset)
-        reference = read_spread(path) if path.is_file() else None
+        reference, names = read_spread(path) if path.is_file() else None, names_of(melt, subset)
         for column in entrant.columns:
             if column == "minimised":
                 continue
             there = list(structures(samples, column, melt))
             if there:
-                test = spread_of(there, kinds, names_of(melt, subset), FRAME)
+                test = spread_of(there, kinds, names, FRAME)
                 rows += rows_of(subset, column, test, reference, kinds, melt.topology)
         failed += sum(_failures(sample) for sample in samples if sample.done)
     return finish(args, entrant, rows, failed)
@@ -261,10 +261,7 @@ def parse(words: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--samples", type=int, default=SAMPLES)
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread each")
     parser.add_argument("--table", action="store_true", help="draw no samples")
-    told = "how trained models sample, as in candidates=16 (default: as the bundle says)"
-    parser.add_argument("--sampling", nargs="+", default=[], metavar="KEY=VALUE", help=told)
-    parser.add_argument("--polish-ps", type=float, metavar="PS", help="how long the polish is (0.5)")
-    parser.add_argument("--no-polish", action="store_true", help="raw structures only")
+    add_options(parser)
     parser.add_argument("--smoke", action="store_true", help=f"{SMOKE} samples, raw, no verdict, no out/")
     args = parser.parse_args(words)
     if args.smoke:
