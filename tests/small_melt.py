@@ -6,6 +6,7 @@ last is a stereocentre.  BUT is butane with two beads.
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -220,3 +221,14 @@ def write_box(
         write_gro(folder / "aa.gro", atoms),
         write_gro(folder / "cg.gro", bead_rows(molecules, places)),
     )
+
+
+def grompp(folder: Path) -> str:
+    """Let GROMACS read aa.gro and aa.top of a folder, and return what it says; it must take them."""
+    (folder / "em.mdp").write_text(
+        "integrator = steep\nnsteps = 5\nrcoulomb = 1.0\nrvdw = 1.0\ncoulombtype = reaction-field\n"
+    )
+    command = ["gmx", "grompp", "-f", "em.mdp", "-c", "aa.gro", "-p", "aa.top", "-o", "aa.tpr"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stderr

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from msb.io import open_trajectory
-from small_melt import write_gro
-
-MDP = """integrator = steep
-nsteps = 5
-rcoulomb = 1.0
-rvdw = 1.0
-coulombtype = reaction-field
-"""
+from small_melt import grompp, write_gro
 
 
 def test_polystyrene_from_one_snapshot(msb: Callable, msb_data: Path, tmp_path: Path) -> None:
@@ -34,10 +26,7 @@ def test_polystyrene_from_one_snapshot(msb: Callable, msb_data: Path, tmp_path: 
     assert quality["counts"]["hand"] == quality["counts"]["bead"] == quality["counts"]["broken"] == 0
     assert quality["statistics"]["meso_share"] == 0.0
     if shutil.which("gmx"):
-        (tmp_path / "em.mdp").write_text(MDP)
-        command = ["gmx", "grompp", "-f", "em.mdp", "-c", "aa.gro", "-p", "aa.top", "-o", "aa.tpr"]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr[-2000:]
+        grompp(tmp_path)
 
 
 def test_octane_and_cumene_from_their_pure_liquids(msb: Callable, msb_data: Path, tmp_path: Path) -> None:
