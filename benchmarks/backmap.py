@@ -119,8 +119,9 @@ def apart(name: str, boxes: int, repeats: int, threads: int) -> dict[str, Any]:
 def report(rows: list[dict[str, Any]]) -> None:
     """Print sizes side by side, and the bars."""
     first = rows[0]["cpu"] / rows[0]["atoms"]
-    names = {"boxes": 5, "atoms": 7, "s/frame": 8, "CPU s": 7, "ms/atom": 8, "ratio": 6, "network": 8}
-    print(" ".join(f"{name:>{wide}}" for name, wide in {**names, "peak MB": 8}.items()))
+    names = ("boxes", "atoms", "s/frame", "CPU s", "ms/atom", "ratio", "network", "peak MB")
+    widths = (5, 7, 8, 7, 8, 6, 8, 8)
+    print(" ".join(f"{name:>{wide}}" for name, wide in zip(names, widths, strict=True)))
     for row in rows:
         cost = row["cpu"] / row["atoms"]
         size = f"{row['boxes']:5d} {row['atoms']:7d}"
