@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "sps_common"))  # studies are no package
 from columns import LJ_ROWS, RDF
-from entrants import SMOKE, Entrant, Findings, arguments, find, finish, make, settle
+from entrants import SMOKE, Entrant, Findings, arguments, find, finish, make, options, settle
 from verdict import Verdict
 
 HERE = Path(__file__).resolve().parent
@@ -57,13 +57,13 @@ def train(args: argparse.Namespace) -> None:
 
 def entrants_of(args: argparse.Namespace) -> list[Entrant]:
     """One for each number of snapshots."""
-    polish = not args.no_polish
+    told = options(args)
     if args.any_backmapper:
         model = args.any_backmapper
         names = {number: f"{model}_{number:02d}" for number in args.numbers}
-        return [Entrant.of(model, name, polish=polish, snapshots=n) for n, name in names.items()]
+        return [Entrant.of(model, name, **{**told, "snapshots": n}) for n, name in names.items()]
     return [
-        Entrant.of(str(args.models / f"{n:02d}" / "model"), f"sps_{n:02d}", polish=polish)
+        Entrant.of(str(args.models / f"{n:02d}" / "model"), f"sps_{n:02d}", **told)
         for n in args.numbers
         if (args.models / f"{n:02d}" / "model" / "model.json").is_file()
     ]
