@@ -46,7 +46,7 @@ class Context:
     level: Tensor
     phase: int
 
-    def __getitem__(self, rows: slice) -> Context:
+    def __getitem__(self, rows: slice | Tensor) -> Context:
         """Some of the beads."""
         names = ("kind", "points", "there", "around", "around_type", "signs", "level")
         return replace(self, **{name: getattr(self, name)[rows] for name in names})

@@ -72,7 +72,7 @@ def log_density(parameters: Tensor, local: Tensor, bonded: Tensor, length: Tenso
 def draw(
     parameters: Tensor, pick: Tensor, noise: Tensor, bonded: Tensor, length: Tensor, rigid: Tensor
 ) -> Tensor:
-    """Draw places in an atom's axes.
+    """Draw places in an atom's axes; shapes may broadcast.
 
     Parameters
     ----------
@@ -91,7 +91,8 @@ def draw(
     logit, *others = _split(parameters)
     weight = logit.exp().cumsum(-1)
     chosen = (pick[..., None] * weight[..., -1:] > weight).sum(-1).clamp(max=logit.shape[-1] - 1)
-    a, b, c, d, s1, s2, s3, shear = (v.gather(-1, chosen[..., None])[..., 0] for v in others)
+    rows = chosen[..., None]
+    a, b, c, d, s1, s2, s3, shear = (v.expand(*chosen.shape, -1).gather(-1, rows)[..., 0] for v in others)
     n1, n2, n3 = noise.unbind(-1)
     theta = _ANGLE + 0.3 * b + 0.1 * s2.exp() * n2
     phi = torch.atan2(c, d + 1e-6) + 0.1 * s3.exp() * (n3 + shear * n2)

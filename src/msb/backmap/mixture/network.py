@@ -89,9 +89,9 @@ class MixtureNetwork(nn.Module):
         The atoms before each one are taken from the context's points, where they are own ones, too.
         """
         at, turn = torch.nonzero(rows, as_tuple=True)
-        row = _Rows(layout, context, at, turn, context.points[at])
-        local = torch.einsum("rij,rj->ri", row.axes, places[at, turn] - row.origin)
-        return log_density(self._mixture(row), local, *self._bond(row))
+        row = _Rows(layout, context[at], turn, context.points[at, None])
+        local = _turned(row.axes, places[at, turn][:, None, None] - row.origin)[:, :, 0]
+        return log_density(self._mixture(row), local, *self._bond(row))[:, 0]
 
     def place(
         self,
@@ -108,8 +108,9 @@ class MixtureNetwork(nn.Module):
         Parameters
         ----------
         layout, context
-        points : Tensor (B, K, W, 3)
-            The context's points with the own atoms before it in place.
+        points : Tensor (B, K, W, 3) or (B, 1, W, 3)
+            The context's points with the own atoms before it in place; one row where candidates do not
+            differ yet.
         turn : Tensor (B,)
             Which of its atoms each bead gets.
         pick : Tensor (B, K), noise : Tensor (B, K, 3)
@@ -122,21 +123,19 @@ class MixtureNetwork(nn.Module):
             Relative to the bead, in units of the network.
         log_density : Tensor (B, K)
         """
-        shape = points.shape[:2]
-        closed = self.closed(layout, context.kind)[:, 0] == turn if self.settings.closes else None
+        closed = self.closed(layout, context.kind) == turn[:, None] if self.settings.closes else None
         if closed is not None and bool(closed.all()):
-            return _closing(layout, context, points, turn), torch.zeros(shape, dtype=points.dtype)
-        at = torch.arange(shape[0]).repeat_interleave(shape[1])
-        row = _Rows(layout, context, at, turn[at], points.flatten(0, 1), roles)
+            ends = _closing(layout, context, points, turn)
+            return ends.expand(*pick.shape, 3), torch.zeros_like(pick)
+        row = _Rows(layout, context, turn, points, roles)
         parameters, bond = self._mixture(row), self._bond(row)
-        local = draw(parameters, pick.flatten(), noise.flatten(0, 1), *bond)
-        places = row.origin + torch.einsum("rij,ri->rj", row.axes, local)
+        local = draw(parameters, pick, noise, *bond)
+        places = row.origin[:, :, 0] + torch.einsum("rkij,rki->rkj", row.axes, local)
         found = log_density(parameters, local, *bond)
-        places, found = places.reshape(*shape, 3), found.reshape(shape)
         if closed is None:
             return places, found
         ends = _closing(layout, context, points, turn)
-        return torch.where(closed[:, None, None], ends, places), torch.where(closed[:, None], 0.0, found)
+        return torch.where(closed[..., None], ends, places), torch.where(closed, 0.0, found)
 
     def closed(self, layout: Layout, kind: Tensor) -> Tensor:
         """Turns (B, 1) of the atoms of beads that are not drawn, but follow from the others; -1 for none."""
@@ -145,19 +144,20 @@ class MixtureNetwork(nn.Module):
         return layout.closing[kind][:, None]
 
     def _bond(self, row: _Rows) -> tuple[Tensor, Tensor, Tensor]:
-        """Whether each atom hangs on another, the bond's mean length, and whether that never changes."""
+        """Whether atoms (R, 1) hang on another, the bond's mean length, and whether that never changes."""
         n = len(self.vocabulary.atoms)
         static = row.layout.static[row.kind, row.turn]
         own, other = static[:, :n].argmax(-1), static[:, n + 2 : 2 * n + 2].argmax(-1)
         to_atom = static[:, n + 2 : 2 * n + 2].any(-1)
         rigid = self.rigid[own, other] & to_atom
-        return row.layout.bonded[row.kind, row.turn], self.lengths[own, other], rigid
+        bonded = row.layout.bonded[row.kind, row.turn]
+        return bonded[:, None], self.lengths[own, other][:, None], rigid[:, None]
 
     def _mixture(self, row: _Rows) -> Tensor:
+        """Parameters (R, K, C, 9)."""
         roles = self.role(row.layout.static) if row.roles is None else row.roles
-        hidden = (
-            self.told(row.told(self.n_beads)) + roles[row.kind, row.turn] + self.near_out(self._around(row))
-        )
+        role = roles[row.kind, row.turn][:, None]
+        hidden = self.told(row.told(self.n_beads)) + role + self.near_out(self._around(row))
         for block in self.body:
             hidden = block(hidden)
         found: Tensor = self.out(hidden).unflatten(-1, (self.settings.components, N_PARAMETERS))
@@ -166,102 +166,103 @@ class MixtureNetwork(nn.Module):
         return found
 
     def _around(self, row: _Rows) -> Tensor:
-        """What is around, seen from each atom's axes (R, width), as a sum over particles."""
+        """What is around, seen from each atom's axes (R, K, width), as a sum over particles."""
         context = row.context
-        vectors = context.around[row.at] - row.origin[:, None]
-        distance = vectors.norm(dim=-1)
-        local = torch.einsum("rij,rej->rei", row.axes, vectors)
-        types = F.one_hot(context.around_type, self.n_types)[row.at].to(local)
-        seen = torch.cat([_SCALE * local, _SCALE * distance[..., None], types], -1)
-        deep = F.relu(self.near_deep(F.relu(self.near_place(seen))))
-        weight = (1 - (distance / self.settings.cutoff).square()).clamp(min=0).square() * types[..., 1:].sum(
-            -1
-        )
-        return torch.einsum("rew,re->rw", deep, weight) / 4
+        vectors = context.around[:, None] - row.origin
+        distance = vectors.norm(dim=-1, keepdim=True)
+        places = _SCALE * torch.cat([_turned(row.axes, vectors), distance], -1)
+        of_place, of_type = self.near_place.weight[:, :4], self.near_place.weight[:, 4:]
+        types = F.embedding(context.around_type, of_type.T) + self.near_place.bias  # the same for candidates
+        deep = (F.linear(places, of_place) + types[:, None]).relu_()
+        deep = self.near_deep(deep).relu_()
+        weight = (1 - (distance / self.settings.cutoff).square()).clamp(min=0).square()
+        weight = weight * (context.around_type > 0)[:, None, :, None]
+        summed: Tensor = weight.transpose(-1, -2) @ deep
+        return summed[:, :, 0] / 4
 
 
 class _Rows:
-    """Atoms that are placed, one a row, each with the points that it is told about in its own axes.
+    """Atoms that are placed, one a row, each with the points that its candidates are told about.
 
     Parameters
     ----------
     layout : Layout
     context : Context
-    at : Tensor (R,)
-        Bead of the context.
+        One bead a row.
     turn : Tensor (R,)
         Which of its atoms.
-    points : Tensor (R, W, 3)
+    points : Tensor (R, K, W, 3)
         In units of the network.
     roles : Tensor, optional
         What the network makes of the layout's types.
+
+    Attributes
+    ----------
+    axes : Tensor (R, K, 3, 3)
+    origin : Tensor (R, K, 1, 3)
+    mirror : Tensor (R,)
+        -1 where the bead is looked at in a mirror.
+    known : bool Tensor (R, U)
+        Which atoms are there.
     """
 
     def __init__(
-        self,
-        layout: Layout,
-        context: Context,
-        at: Tensor,
-        turn: Tensor,
-        points: Tensor,
-        roles: Tensor | None = None,
+        self, layout: Layout, context: Context, turn: Tensor, points: Tensor, roles: Tensor | None = None
     ) -> None:
-        self.roles = roles
-        self.layout, self.context, self.at, self.turn, self.points = layout, context, at, turn, points
-        self.kind = context.kind[at]
-        self.axes, self.origin = _axes(points, layout.frame[self.kind, turn])
+        self.layout, self.context, self.turn, self.points, self.roles = layout, context, turn, points, roles
+        self.kind = context.kind
+        axes, origin = _axes(points, layout.frame[self.kind, turn])
         handle = layout.handle[self.kind]
-        hand = context.signs[at].gather(1, handle.clamp(min=0)[:, None])[:, 0]
+        hand = context.signs.gather(1, handle.clamp(min=0)[:, None])[:, 0]
         # a bead of the other hand is looked at in a mirror: one function serves both
         self.mirror = torch.where((handle >= 0) & (hand < 0), -1.0, 1.0).to(points)
-        self.axes = self.axes * torch.stack(
-            [torch.ones_like(self.mirror), self.mirror, torch.ones_like(self.mirror)], -1
-        ).unsqueeze(-1)
+        flip = points.new_ones(len(turn), 1, 3, 1)
+        flip[:, 0, 1, 0] = self.mirror
+        self.axes, self.origin = axes * flip, origin[:, :, None]
         column = torch.arange(context.there.shape[1])
         own = column < layout.n_own[self.kind][:, None]
-        self.known = torch.where(own, column < turn[:, None], context.there[at])
+        self.known = torch.where(own, column < turn[:, None], context.there)
 
     def told(self, n_beads: int) -> Tensor:
-        """Everything that is told as numbers (R, D)."""
+        """Everything that is told as numbers (R, K, D)."""
         layout, context, kind, turn = self.layout, self.context, self.kind, self.turn
         n_atoms = self.known.shape[1]
         slots = layout.slots[kind, turn]
         seen = (slots >= 0) & self.known.gather(1, slots.clamp(min=0))
-        beads = self.points[:, n_atoms:][:, :n_beads]
+        beads = self.points[:, :, n_atoms : n_atoms + n_beads]
         named = layout.beads[kind][:, :n_beads] >= 0
         missing, left = self._missing()
         signs = layout.signs[kind, turn]
-        hands = torch.where(signs >= 0, context.signs[self.at].gather(1, signs.clamp(min=0)), 0.0)
+        hands = torch.where(signs >= 0, context.signs.gather(1, signs.clamp(min=0)), 0.0)
         hands = hands * self.mirror[:, None]
         phase = F.one_hot(torch.tensor(context.phase), 3).to(left).expand(len(kind), 3)
+        of_bead = torch.cat([left, hands, context.level[:, None], phase], -1)
         return torch.cat(
             [
-                self._turned(_pick(self.points, slots), seen),
-                self._turned(beads, named),
-                self._turned(missing, left > _SHARE),
-                left,
-                hands,
-                context.level[self.at][:, None],
-                phase,
+                *self._seen(_pick(self.points, slots), seen),
+                *self._seen(beads, named),
+                *self._seen(missing, left > _SHARE),
+                of_bead[:, None].expand(-1, self.points.shape[1], -1),
             ],
             -1,
         )
 
-    def _turned(self, places: Tensor, there: Tensor) -> Tensor:
-        """Places (R, S, 3) in the atoms' axes, 0 where nothing is, and where something is."""
-        local = torch.einsum("rij,rsj->rsi", self.axes, places - self.origin[:, None]) * _SCALE
-        return torch.cat([(local * there[..., None]).flatten(1), there.to(local.dtype)], -1)
+    def _seen(self, places: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
+        """Places (R, K, S, 3) in the atoms' axes, 0 where nothing is, and where something is."""
+        flags = there.to(places)
+        local = _turned(self.axes, places - self.origin) * (_SCALE * flags)[:, None, :, None]
+        return local.flatten(2), flags[:, None].expand(-1, places.shape[1], -1)
 
     def _missing(self) -> tuple[Tensor, Tensor]:
-        """Where what a bead still lacks must be on average (R, 3, 3), and its weight (R, 3)."""
+        """Where what a bead still lacks must be on average (R, K, 3, 3), and its weight (R, 3)."""
         n_atoms = self.known.shape[1]
         shares = self.layout.shares[self.kind, self.turn]
         there = shares.clamp(min=0)
-        bead = _pick(self.points[:, n_atoms:], there)
+        bead = _pick(self.points[:, :, n_atoms:], there)
         weights = self.layout.weights[self.kind[:, None], there] * self.known[:, None]
         left = (1 - weights.sum(-1)) * (shares >= 0)
-        lacking = bead - torch.einsum("rku,rux->rkx", weights, self.points[:, :n_atoms])
-        return lacking / left.clamp(min=_SHARE)[..., None], left
+        lacking = bead - weights[:, None] @ self.points[:, :, :n_atoms]
+        return lacking / left.clamp(min=_SHARE)[:, None, :, None], left
 
 
 class _Block(nn.Module):
@@ -289,18 +290,24 @@ def _closing(layout: Layout, context: Context, points: Tensor, turn: Tensor) -> 
 
 
 def _pick(points: Tensor, columns: Tensor) -> Tensor:
-    """Points (R, S, 3) in columns (R, S) of (R, W, 3); column -1 gives column 0."""
-    return points.gather(1, columns.clamp(min=0)[..., None].expand(-1, -1, 3))
+    """Points (R, K, S, 3) in columns (R, S) of (R, K, W, 3); column -1 gives column 0."""
+    found = columns.clamp(min=0)[:, None, :, None]
+    return points.gather(2, found.expand(-1, points.shape[1], -1, 3))
+
+
+def _turned(axes: Tensor, vectors: Tensor) -> Tensor:
+    """Vectors (R, K, S, 3) in axes (R, K, 3, 3) that are rows."""
+    return vectors @ axes.transpose(-1, -2)
 
 
 def _axes(points: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
-    """Axes as rows (R, 3, 3): z from the second point to the first, y across the third; and the first."""
-    first, second, third = _pick(points, columns).unbind(1)
+    """Axes as rows (R, K, 3, 3): z from the second point to the first, y across the third; and the first."""
+    first, second, third = _pick(points, columns).unbind(2)
     lab = torch.eye(3, dtype=points.dtype)
-    along = torch.where((columns[:, 1] >= 0)[:, None], first - second, lab[2])
-    aside = torch.where((columns[:, 2] >= 0)[:, None], third - first, lab[0])
+    along = torch.where((columns[:, 1] >= 0)[:, None, None], first - second, lab[2])
+    aside = torch.where((columns[:, 2] >= 0)[:, None, None], third - first, lab[0])
     z = F.normalize(along, dim=-1, eps=1e-6)
-    spare = torch.where((z[:, :1].abs() < 0.8), lab[0], lab[1])
+    spare = torch.where((z[..., :1].abs() < 0.8), lab[0], lab[1])
     across = torch.linalg.cross(aside, z, dim=-1)
     flat = across.norm(dim=-1, keepdim=True) < 1e-4
     y = F.normalize(torch.where(flat, torch.linalg.cross(spare, z, dim=-1), across), dim=-1, eps=1e-9)

@@ -92,7 +92,7 @@ class MixturePlacer:
             place, density = self.network.place(
                 self.layout,
                 context[:n],
-                points[:n],
+                points[:n] if step else points[:n, :1],  # candidates differ by their own atoms alone
                 turn,
                 pick[:n, :, step],
                 noise[:n, :, step],
