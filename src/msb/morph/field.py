@@ -35,6 +35,7 @@ _RISE = 2.0  # kT a bin, where the target has no pairs
 _DEGREE = 10
 _STEEP = 4000.0  # kT, of a bond that is off by the whole mean bond, of an angle off by 1 rad
 _MOST = 3.0  # factor by which one correction changes a bin
+_SMOOTH = 2.0  # bins over which a correction is averaged
 
 
 def target_field(topology: Topology, target: LocalStatistics, temperature: float) -> Any:
@@ -89,8 +90,9 @@ def corrected(aim: LocalStatistics, target: LocalStatistics, found: LocalStatist
 
     .. math:: p_{aim}' = p_{aim} \, p_{target} / p_{found}
 
-    bin by bin, by at most a factor of 3, where both have more than a few values: one step of iterative
-    Boltzmann inversion, :math:`U' = U + k_B T \ln (p_{found} / p_{target})`.
+    by at most a factor of 3, where both have more than a few values: one step of iterative Boltzmann
+    inversion, :math:`U' = U + k_B T \ln (p_{found} / p_{target})`.  The logarithm is averaged over
+    neighbouring bins by the inverse of its variance, so that the noise of few frames is not learnt.
 
     Parameters
     ----------
@@ -106,8 +108,11 @@ def corrected(aim: LocalStatistics, target: LocalStatistics, found: LocalStatist
         both = (wanted > _FEW) & (made > _FEW)
         factors = np.ones(len(wanted))
         if both.any():
-            ratios = (wanted[both] / wanted.sum()) / (made[both] / made.sum())
-            factors[both] = np.clip(ratios, 1 / _MOST, _MOST)
+            logs = np.log((wanted[both] / wanted.sum()) / (made[both] / made.sum()))
+            sure = 1 / (1 / wanted[both] + 1 / made[both])
+            place = np.flatnonzero(both)
+            near = sure * np.exp(-0.5 * ((place[:, None] - place) / _SMOOTH) ** 2)
+            factors[both] = np.clip(np.exp(near @ logs / near.sum(1)), 1 / _MOST, _MOST)
         counts[quantity] = aim.counts[quantity] * factors
     return replace(aim, counts=counts)
 

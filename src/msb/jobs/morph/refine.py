@@ -23,13 +23,13 @@ def refine(
     ----------
     candidate : Candidate
     rounds : int
-        Each takes as long as morphing the frames.
+        Each takes as long as morphing the frames, which the best of them needs once more.
     frames : int
         How many of the first ones.
     seed : int
         Of the noise, as in the run that follows.
     progress : callable, optional
-        Told (rounds done since the last call, rounds in all).
+        Told (how often frames were morphed since the last call, how often in all).
     """
     morpher = candidate.morpher
     if not rounds or morpher.config.weigh != "field":
@@ -37,16 +37,14 @@ def refine(
     number = min(frames, candidate.system.n_frames)
     read = [candidate.system.read(k) for k in range(number)]
     cells = [box for _, box, _ in read if box is not None]
-    told = follow(progress, rounds)
-    for _ in range(rounds):
-        morpher = morpher.refined(
-            np.stack([positions for positions, _, _ in read]),
-            np.stack(cells) if len(cells) == number else None,
-            rounds=1,
-            scheme=candidate.scheme,
-            seed=seed,
-            frames=np.arange(number),
-            sweeps=candidate.sweeps,
-        )
-        told(1)
+    morpher = morpher.refined(
+        np.stack([positions for positions, _, _ in read]),
+        np.stack(cells) if len(cells) == number else None,
+        rounds=rounds,
+        scheme=candidate.scheme,
+        seed=seed,
+        frames=np.arange(number),
+        sweeps=candidate.sweeps,
+        told=follow(progress, rounds + 1),
+    )
     return replace(candidate, morpher=morpher, refined=(rounds, number))
