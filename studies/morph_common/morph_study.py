@@ -29,7 +29,7 @@ __all__ = ["Case", "Study", "arguments", "conclude", "judge", "ready"]
 
 MAP_FRAMES = 6
 REFINE_FRAMES = 4
-ROUNDS = 3  # of refining
+ROUNDS = 5  # of refining
 SEED = 1
 SCHEMES = ("A", "B")
 Counts = NDArray[np.int64]

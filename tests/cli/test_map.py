@@ -50,10 +50,13 @@ def test_bundled_samples_go_by_name_where_there_is_no_such_file(
     msb: Callable, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    words = ["map", ATOMS[0], "--mapping", model, "-o", "cg.gro"]
+    words = ["map", ATOMS[0], "--mapping", "adp_mapping.yaml", "-o", "cg.gro"]
     assert msb(*words).code == 0
-    (tmp_path / ATOMS[0]).write_text("")
-    assert msb(*words).code == 1  # the file that is there, though it is empty
+    for name in ("adp_mapping.yaml", ATOMS[0]):
+        (tmp_path / name).write_text("")
+        said = msb(*words)
+        assert said.code == 1  # the file that is there, though it is empty
+        assert name in said.err
 
 
 def test_molecules_cut_by_the_box_are_made_whole(msb: Callable, model: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from msb.core.box import make_whole
 from msb.core.mapping import Mapping
 from msb.core.topology import Topology
-from msb.data import list_samples, sample
+from msb.data import file_or_sample
 from msb.errors import MappingError
 from msb.io.bundle import read_bundle
 from msb.io.frames import Frames
@@ -87,10 +87,9 @@ def mapping_of(source: str | Path, topology: Topology, atoms: Trajectory) -> Map
         The source is for other molecules.
     """
     try:
-        if str(source) in list_samples():
-            return Mapping(read_mapping(sample(str(source)), topology), topology)
-        if Path(source).is_file() or Path(source).suffix in _MAPPING_FILES:
-            return Mapping(read_mapping(source, topology), topology)
+        file = file_or_sample(source)
+        if file.is_file() or file.suffix in _MAPPING_FILES:
+            return Mapping(read_mapping(file, topology), topology)
         bundle = read_bundle(source)
         theirs = Mapping.from_dict(bundle.mapping, Topology.from_dict(bundle.topology))
         return Mapping({template.molecule: template for template in theirs.templates}, topology)
