@@ -1,4 +1,4 @@
-"""Octane and cumene in OPLS-AA, from its parameters.
+"""Alkanes and cumene in OPLS-AA, from its parameters.
 
 W. L. Jorgensen, D. S. Maxwell, J. Tirado-Rives, J. Am. Chem. Soc. 118, 11225 (1996); aromatics: R. C. Rizzo,
 W. L. Jorgensen, J. Am. Chem. Soc. 121, 4827 (1999). Electrostatics is a reaction field: the charges make
@@ -8,12 +8,13 @@ neutral groups, so what is beyond the cutoff is small.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from msb.core.template import Interaction, MoleculeTemplate
 
-__all__ = ["CUTOFF", "DIELECTRIC", "atom_types_text", "cumene", "molecule", "octane"]
+__all__ = ["CUTOFF", "DIELECTRIC", "alkane", "atom_types_text", "cumene", "molecule", "octane", "tetracosane"]
 
 CUTOFF, DIELECTRIC = 1.0, 2.0
 FUDGE = 0.5  # of interactions over three bonds
@@ -58,13 +59,24 @@ IMPROPER = (
 
 
 def octane() -> MoleculeTemplate:
-    """Return CH3-(CH2)6-CH3, every carbon before its hydrogens but the first."""
-    types = ["HC", "CT", "HC", "HC", *("CT", "HC", "HC") * 6, "CT", "HC", "HC", "HC"]
-    carbons = [k for k, kind in enumerate(types) if kind == "CT"]
-    bonds = [(carbons[k], carbons[k + 1]) for k in range(7)]
-    bonds += [(0, 1), *((max(c for c in carbons if c < h), h) for h in range(2, 26) if types[h] == "HC")]
-    charges = {c: -0.18 if c in (carbons[0], carbons[-1]) else -0.12 for c in carbons}
-    return molecule("OCT", types, bonds, charges)
+    """Return CH3-(CH2)6-CH3; see `alkane`."""
+    return alkane("OCT", 8)
+
+
+def tetracosane() -> MoleculeTemplate:
+    """Return CH3-(CH2)22-CH3; see `alkane`."""
+    return alkane("TCS", 24)
+
+
+def alkane(name: str, carbons: int) -> MoleculeTemplate:
+    """Return CH3-(CH2)n-CH3, every carbon before its hydrogens but the first hydrogen."""
+    types = ["HC", "CT", "HC", "HC", *("CT", "HC", "HC") * (carbons - 2), "CT", "HC", "HC", "HC"]
+    chain = [k for k, kind in enumerate(types) if kind == "CT"]
+    bonds = list(pairwise(chain))
+    light = [k for k, kind in enumerate(types) if kind == "HC" and k]
+    bonds += [(0, 1), *((max(c for c in chain if c < h), h) for h in light)]
+    charges = {c: -0.18 if c in (chain[0], chain[-1]) else -0.12 for c in chain}
+    return molecule(name, types, bonds, charges)
 
 
 def cumene() -> MoleculeTemplate:

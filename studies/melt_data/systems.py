@@ -134,4 +134,19 @@ _OCTANE = System(
     dielectric=hydrocarbons.DIELECTRIC,
 )
 _CUMENE = replace(_OCTANE, name="cumene350", template=hydrocarbons.cumene, count=265)
-SYSTEMS = {system.name: system for system in (_MELT, _OCTANE, _CUMENE)}
+_TETRACOSANE = replace(
+    _OCTANE,
+    name="tetracosane400",
+    template=hydrocarbons.tetracosane,
+    count=168,
+    edge=9.0,
+    preparation=(
+        *(replace(stage, temperature=400) for stage in _SOFT),
+        Stage("squeeze", 60, 600, 500.0, step=3, heavy=True),
+        Stage("mix", 200, 600, step=4, heavy=True),
+        Stage("cool", 80, 400, step=4, heavy=True, cool_from=600),
+        Stage("settle", 120, 400, step=4, heavy=True),
+    ),
+    production=Stage("run", 200, 400, step=4, heavy=True),  # only structures are taken from it
+)
+SYSTEMS = {system.name: system for system in (_MELT, _OCTANE, _CUMENE, _TETRACOSANE)}

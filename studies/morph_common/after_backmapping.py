@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from fine import Frame, Resolution, Seen
-from morph_study import SEED
+from morph_study import ROUNDS, SEED, Study, ready
 from numpy.typing import NDArray
 from scipy.stats import t as student
 from sets import BeadSet, keep, kept
@@ -38,6 +38,7 @@ __all__ = [
     "conclude",
     "look_at",
     "placed_by",
+    "sets_of",
 ]
 
 BEFORE, AFTER, OWN = "unmorphed", "morphed", "the target's own beads"
@@ -328,6 +329,28 @@ def arguments(description: str, runs: Path, frames: int, scheme: str) -> argpars
     parser.add_argument("--frames", type=int, default=frames, help=f"of each set (default {frames})")
     parser.add_argument("--smoke", action="store_true", help="few frames, results under RUNS")
     return parser
+
+
+def sets_of(study: Study, args: argparse.Namespace) -> tuple[dict[str, BeadSet], dict[str, Any], str]:
+    """What goes down: top-down beads, the same morphed where a model is given, and the target's that test.
+
+    Returns
+    -------
+    sets : dict of str to BeadSet
+    facts : dict
+        Of what was done to them, for the results.
+    told : str
+        The same in words.
+    """
+    frames = 1 if args.smoke else args.frames
+    sets, facts, told = {BEFORE: study.before[:frames]}, dict[str, Any](frames=frames), BEFORE
+    if args.model is not None:
+        model, rounds = ready(args.model, study, ""), 1 if args.smoke else ROUNDS
+        sets[AFTER] = study.morphed(args.model, model, args.scheme, rounds, frames)[0]
+        facts |= {"s": model.s, "scheme": args.scheme, "model": model.name, "rounds": rounds}
+        told += f" and morphed by `{model.name}` (s = {model.s}, scheme {args.scheme})"
+    sets[OWN] = study.test[:1] if args.smoke else study.test
+    return sets, facts, told
 
 
 def conclude(

@@ -139,8 +139,8 @@ def _refining(how: Mapping[str, int]) -> str:
     if not how["rounds"]:
         return "Candidates are weighed by the target's statistics as they are (`--refine 0`)."
     return (
-        f"What candidates are weighed by is put right on {how['frames']} of the snapshots that choose: the best "
-        f"of {how['rounds']} rounds."
+        f"What candidates are weighed by is put right on {how['frames']} of the snapshots that choose: the "
+        f"best of {how['rounds']} rounds."
     )
 
 

@@ -61,7 +61,7 @@ def test_polystyrene_is_the_published_one(systems: ModuleType, msb_data: Path, t
         assert ours.atom_types[name].parameters == kind.parameters
 
 
-@pytest.mark.parametrize("name", ["sps568", "octane350", "cumene350"])
+@pytest.mark.parametrize("name", ["sps568", "octane350", "cumene350", "tetracosane400"])
 def test_topologies(systems: ModuleType, name: str, tmp_path: Path) -> None:
     system = systems.SYSTEMS[name]
     template, path = system.template(), tmp_path / "system.top"
