@@ -8,8 +8,9 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,14 @@ from msb.io.atomic import atomic_write_json, atomic_write_text, file_sha256
 from msb.morph.morpher import Morpher, load_morpher
 from msb.morph.statistics import QUANTITIES, LocalStatistics
 
-__all__ = ["Case", "Study", "arguments", "conclude", "judge", "ready"]
+__all__ = ["Case", "Study", "arguments", "conclude", "judge", "nested", "ready"]
 
 MAP_FRAMES = 6
 REFINE_FRAMES = 4
 ROUNDS = 5  # of refining
 SEED = 1
 SCHEMES = ("A", "B")
+IN_TURN = ("A", "B")  # schemes of a wide bottleneck and of a narrow one after it
 Counts = NDArray[np.int64]
 
 
@@ -90,33 +92,43 @@ class Study:
         self.known = LocalStatistics.of(self.train.positions, self.train.boxes, self.train.topology)
         self.reference = counts_of(self.test, self.known)
 
-    def refined(self, model: Morpher, scheme: str, rounds: int) -> Morpher:
+    def refined(self, model: Morpher, scheme: str, rounds: int, start: BeadSet) -> Morpher:
         """The model with its field put right on snapshots that choose; none is judged."""
-        own = self.before[self.frames : self.frames + REFINE_FRAMES]
+        own = start[self.frames : self.frames + REFINE_FRAMES]
         key = np.arange(self.frames, self.frames + len(own.positions))
         return model.refined(own.positions, own.boxes, rounds=rounds, scheme=scheme, seed=SEED, frames=key)
 
     def morphed(
-        self, path: Path, model: Morpher, scheme: str, rounds: int, number: int | None = None
+        self,
+        path: Path,
+        model: Morpher,
+        scheme: str,
+        rounds: int,
+        number: int | None = None,
+        start: BeadSet | None = None,
     ) -> tuple[BeadSet, float]:
-        """The first snapshots, or all, by one model and scheme, and the seconds of a frame."""
-        name = f"s{model.s}{scheme}"
+        """The first snapshots, or all, by one model and scheme, and the seconds of a frame.
+
+        They are the top-down ones, or others that those became already (`start`).
+        """
+        name = f"s{model.s}{scheme}_{file_sha256(path / 'model.json')[:12]}"
+        name = name if start is None else f"{start.name}_{name}"
+        start = self.before if start is None else start
         put_right = f"_{rounds}_from_{self.frames}" if rounds else "_0"  # other frames refine otherwise
-        how = f"_{model.config.weigh}{put_right}"
-        file = self.runs / "columns" / f"{name}_{file_sha256(path / 'model.json')[:12]}{how}"
+        file = self.runs / "columns" / f"{name}_{model.config.weigh}{put_right}"
         number = len(self.before.positions) if number is None else number
         if any(kept(file / f"{f:03d}.npz") is None for f in range(number)):
-            model = self.refined(model, scheme, rounds)
+            model = self.refined(model, scheme, rounds, start)
         done, cost = [], []
         for f in range(number):
             one = file / f"{f:03d}.npz"
             found = kept(one)
             if found is None:
-                start = time.perf_counter()
-                own = self.before[f : f + 1]
+                began = time.perf_counter()
+                own = start[f : f + 1]
                 key = np.array([f])
                 positions = model.morph(own.positions, own.boxes, scheme=scheme, seed=SEED, frames=key)
-                seconds = time.perf_counter() - start
+                seconds = time.perf_counter() - began
                 found = (positions, seconds)
                 keep(one, *found)
                 print(f"{name}: frame {f + 1} of {number}, {seconds:.1f} s", flush=True)
@@ -169,6 +181,12 @@ def ready(path: Path, study: Study, weigh: str) -> Morpher:
     return model.onto(study.before.topology)
 
 
+def nested(models: Sequence[tuple[Path, Morpher]]) -> list[tuple[int, tuple[Path, Morpher]]]:
+    """Pairs of a wide s and a model that may follow it: it divides s, so that the wide centres stay."""
+    pairs = [(wide.s, own) for (_, wide), own in permutations(models, 2)]
+    return [(s, own) for s, own in pairs if s > own[1].s and s % own[1].s == 0]
+
+
 def judge(
     study: Study, paths: list[Path], with_map: bool, weigh: str = "", rounds: int = ROUNDS
 ) -> dict[str, Any]:
@@ -184,19 +202,26 @@ def judge(
     columns = {"target": study.column(study.train, charts, places)}
     columns["target"]["sizes"] = sizes(study.all)
     columns["before"] = study.column(before, charts, places)
-    choices = {}
+    made = {}
     for path, model in models:
         for scheme in SCHEMES:
             own, cost = study.morphed(path, model, scheme, rounds)
-            told = study.column(own[: study.frames], charts, places)
-            away = centres_of(own, model.s).positions - centres_of(study.before, model.s).positions
-            name = f"morph s{model.s} {scheme}"
-            choices[name] = study.choice(own)
-            extra = {"s": model.s, "scheme": scheme, "seconds": cost, "moved": float(np.abs(away).max())}
-            columns[name] = {**told, **extra}
+            made[f"morph s{model.s} {scheme}"] = model.s, scheme, own, cost
+    for s, (path, model) in nested(models):
+        first = f"morph s{s} {IN_TURN[0]}"
+        own, cost = study.morphed(path, model, IN_TURN[1], rounds, start=made[first][2])
+        scheme = f"{IN_TURN[0]}, then s = {model.s} {IN_TURN[1]}"
+        made[f"{first}, s{model.s} {IN_TURN[1]}"] = s, scheme, own, cost + made[first][3]
+    choices = {}
+    for name, (s, scheme, own, cost) in made.items():
+        told = study.column(own[: study.frames], charts, places)
+        away = centres_of(own, s).positions - centres_of(study.before, s).positions
+        choices[name] = study.choice(own)
+        extra = {"s": s, "scheme": scheme, "seconds": cost, "moved": float(np.abs(away).max())}
+        columns[name] = {**told, **extra}
     for s in dict.fromkeys(model.s for _, model in models):
-        for rival, made in (("fragment", fragments), ("conformers", conformers)):
-            own = before.moved_to(rival, made(study.train, before, s, SEED))
+        for rival, filled in (("fragment", fragments), ("conformers", conformers)):
+            own = before.moved_to(rival, filled(study.train, before, s, SEED))
             columns[f"{rival} s{s}"] = {**study.column(own, {}, {}), "s": s}
     return {
         "frames": study.frames,

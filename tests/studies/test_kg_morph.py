@@ -7,7 +7,7 @@ import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
@@ -122,11 +122,31 @@ def test_judging_a_model_makes_both_tables(
     assert results["frames"] == 2
     assert set(results["bounds"]) == {"2", "3"}
     columns = results["columns"]
-    assert {f"morph s{s} {scheme}" for s in (2, 3) for scheme in "AB"} <= set(columns)
+    made = {name for name in columns if name.startswith("morph")}
+    assert made == {f"morph s{s} {scheme}" for s in (2, 3) for scheme in "AB"}  # 3 is no multiple of 2
     assert columns["before"]["scores"]["bond"]["excess"] > 0.1
     assert columns["fragment s2"]["scores"]["bond"]["js"] < columns["before"]["scores"]["bond"]["js"]
     assert "Sizes of chains" in (tmp_path / "out/TABLE.md").read_text()
     assert len(results["verdicts"]) == 15  # three quantities in two ways
+
+
+def test_a_narrow_bottleneck_follows_a_wide_one_that_it_divides(
+    study: Study, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The wide one's centres stay; what is kept of it has a place of its own."""
+    judged, sets = study("morph_common", "morph_study"), study("morph_common", "sets")
+    models = [(Path(str(s)), SimpleNamespace(s=s)) for s in (2, 3, 4, 6)]
+    assert [(s, own[1].s) for s, own in judged.nested(models)] == [(4, 2), (6, 2), (6, 3)]
+    case = shared_case(tmp_path_factory.getbasetemp())
+    known = sets.read_set("target", [case.target])
+    found = judged.Study(judged.Case(known, known, known, known, "", "", None, {}), 1, tmp_path)
+    moved = known.moved_to("s4A_0", known.positions + np.float32(0.003))
+    narrow = judged.ready(case.models[2], found, "")
+    own, _ = found.morphed(case.models[2], narrow, "B", 0, start=moved)
+    assert own.name.startswith("s4A_0_s2B_")
+    assert np.abs(own.positions - moved.positions).max() > 0.01
+    wide = [sets.centres_of(x, 4).positions for x in (own, moved)]
+    np.testing.assert_allclose(*wide, atol=1e-5)
 
 
 def test_rivals_keep_the_bottleneck(study: Study) -> None:
