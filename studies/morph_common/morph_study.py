@@ -157,7 +157,8 @@ class Study:
         known = LocalStatistics.of(train.positions, train.boxes, train.topology)
         counts, reference = counts_of(own, known), counts_of(test, known)
         found = {q: asdict(one) for q, one in scores_of(counts, reference).items()}
-        for name, chart in charts_of([train, own], known.mean_bond, with_map).items():
+        bonded = bool(np.isfinite(known.mean_bond))  # a centre a molecule has no surroundings along a chain
+        for name, chart in charts_of([train, own], known.mean_bond, with_map and bonded).items():
             found[name] = asdict(score(chart.counts(own[:MAP_FRAMES]), chart.counts(test)))
         return found
 
