@@ -147,6 +147,7 @@ def test_a_narrow_bottleneck_follows_a_wide_one_that_it_divides(
     assert np.abs(own.positions - moved.positions).max() > 0.01
     wide = [sets.centres_of(x, 4).positions for x in (own, moved)]
     np.testing.assert_allclose(*wide, atol=1e-5)
+    assert list(found.bound(BEADS, with_map=True)) == ["rdf"]  # one centre a chain: no bonds, no map
 
 
 def test_rivals_keep_the_bottleneck(study: Study) -> None:
