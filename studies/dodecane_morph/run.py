@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "morph_common"))  # studies are no package
 from morph_study import Case, Study, arguments, conclude
+from morph_tables import Bars
 from sets import read_set
-from tables import Bars
 
 __all__ = ["BARS", "FRAMES", "PARTS", "PUBLISHED", "by_number", "main"]
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "morph_common"))  # studies are no package
 from morph_study import Case, Study, arguments, conclude
+from morph_tables import MAPS, Bars
 from sets import read_set, scaled
-from tables import MAPS, Bars
 
 from msb.morph.statistics import QUANTITIES
 

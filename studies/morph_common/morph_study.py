@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 from chart import Chart, fit_chart
+from morph_tables import Bars, goals, markdown
 from numpy.typing import NDArray
 from scores import counts_of, held_out_rates, rates, score, scores_of, sizes
 from sets import BeadSet, centres_of, conformers, fragments, keep, kept
-from tables import Bars, goals, markdown
 
 from msb.analysis.divergence import js
 from msb.io.atomic import atomic_write_json, atomic_write_text, file_sha256

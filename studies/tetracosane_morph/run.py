@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "morph_common"))  # studies are no package
 from morph_study import Case, Study, arguments, conclude
+from morph_tables import Bars
 from sets import read_set, scaled
-from tables import Bars
 
 __all__ = ["FRAMES", "case_of", "main"]
 
