@@ -89,7 +89,8 @@ class MixtureNetwork(nn.Module):
         The atoms before each one are taken from the context's points, where they are own ones, too.
         """
         at, turn = torch.nonzero(rows, as_tuple=True)
-        row = _Rows(layout, context[at], turn, context.points[at, None])
+        seen = context[at]
+        row = _Rows(layout, seen, turn, seen.points[:, None])
         local = _turned(row.axes, places[at, turn][:, None, None] - row.origin)[:, :, 0]
         return log_density(self._mixture(row), local, *self._bond(row))[:, 0]
 
