@@ -24,7 +24,7 @@ from sets import BeadSet, centres_of, conformers, fragments, keep, kept
 from msb.analysis.divergence import js
 from msb.io.atomic import atomic_write_json, atomic_write_text, file_sha256
 from msb.morph.morpher import Morpher, load_morpher
-from msb.morph.statistics import QUANTITIES, LocalStatistics
+from msb.morph.statistics import QUANTITIES, LocalStatistics, share_left
 
 __all__ = ["Case", "Study", "arguments", "conclude", "judge", "nested", "ready"]
 
@@ -137,10 +137,16 @@ class Study:
         return self.before[:number].moved_to(name, np.concatenate(done)), float(np.mean(cost))
 
     def choice(self, own: BeadSet) -> float:
-        """Mean divergence of the snapshots that choose, from the validating one of the target."""
+        """What is left of the divergences of the snapshots that choose from the validating ones."""
         reference = counts_of(self.validation, self.known)
-        counts = counts_of(own[self.frames :], self.known)
-        return float(np.mean([score_of(counts[q], reference[q]) for q in QUANTITIES]))
+        found, before, floor = (
+            {q: score_of(counts[q], reference[q]) for q in QUANTITIES}
+            for counts in (
+                counts_of(one, self.known)
+                for one in (own[self.frames :], self.before[self.frames :], self.train)
+            )
+        )
+        return share_left(found, before, floor)
 
     def column(self, own: BeadSet, charts: dict[str, Chart], places: dict[str, Counts]) -> dict[str, Any]:
         """Everything told of a set."""

@@ -123,7 +123,8 @@ def markdown(
         _refining(results["refined"]),
         "",
         f"Chosen on {results['choice_frames']} other top-down snapshots and validating ones of the "
-        f"target: **{results['chosen']}** (mean JS of bond, angle and RDF: {_choices(results['choices'])}).",
+        f"target: **{results['chosen']}** (what is left of the JS of bond, angle and RDF, mean share: "
+        f"{_choices(results['choices'])}).",
         "",
     ]
     lines += ["## Bars", "", "| what | bar | found | |", "|---|---|---|---|"]
@@ -149,7 +150,7 @@ def _said(published: Mapping[str, str], where: str) -> list[str]:
 
 
 def _choices(choices: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in choices.items())
+    return ", ".join(f"{name} {value:.1%}" for name, value in choices.items())
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -29,7 +29,7 @@ def morph_report(account: Account, title: str = "") -> MorphReport:
 
     measures, chosen = account.done.measures, account.chosen
     morpher, system = chosen.morpher, chosen.system
-    trials = [(trial.candidate.label, trial.divergences, trial.mean) for trial in account.trials]
+    trials = [(trial.candidate.label, trial.divergences, trial.left) for trial in account.trials]
     return MorphReport(
         title=title or f"{system.trajectory.path.name}, morphed",
         summary=_summary(account),

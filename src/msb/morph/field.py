@@ -91,8 +91,9 @@ def corrected(aim: LocalStatistics, target: LocalStatistics, found: LocalStatist
     .. math:: p_{aim}' = p_{aim} \, p_{target} / p_{found}
 
     by at most a factor of 3, where both have more than a few values: one step of iterative Boltzmann
-    inversion, :math:`U' = U + k_B T \ln (p_{found} / p_{target})`.  The logarithm is averaged over
-    neighbouring bins by the inverse of its variance, so that the noise of few frames is not learnt.
+    inversion, :math:`U' = U + k_B T \ln (p_{found} / p_{target})`.  The logarithm is that of a straight line
+    through neighbouring bins, each by the inverse of its variance, so that slopes are undone and the noise of
+    few frames is not learnt.
 
     Parameters
     ----------
@@ -111,10 +112,21 @@ def corrected(aim: LocalStatistics, target: LocalStatistics, found: LocalStatist
             logs = np.log((wanted[both] / wanted.sum()) / (made[both] / made.sum()))
             sure = 1 / (1 / wanted[both] + 1 / made[both])
             place = np.flatnonzero(both)
-            near = sure * np.exp(-0.5 * ((place[:, None] - place) / _SMOOTH) ** 2)
-            factors[both] = np.clip(np.exp(near @ logs / near.sum(1)), 1 / _MOST, _MOST)
+            factors[both] = np.clip(np.exp(_smoothed(place, logs, sure)), 1 / _MOST, _MOST)
         counts[quantity] = aim.counts[quantity] * factors
     return replace(aim, counts=counts)
+
+
+def _smoothed(place: NDArray[np.int64], values: Floats, sure: Floats) -> Floats:
+    """Return at each place (B,) the value of the line that fits its neighbours best (local regression)."""
+    away = (place - place[:, None]).astype(np.float64)
+    near = sure * np.exp(-0.5 * (away / _SMOOTH) ** 2)
+    n, mean, spread = near.sum(1), (near * away).sum(1), (near * away**2).sum(1)
+    level, slope = near @ values, (near * away) @ values
+    known = n * spread - mean**2
+    line = known > 1e-6 * n * spread  # a single bin has no slope
+    fitted = (spread * level - mean * slope) / np.where(line, known, 1.0)
+    return np.asarray(np.where(line, fitted, level / n))
 
 
 def _inverted(target: LocalStatistics, quantity: str, x: str, kt: float, steep: float) -> str:

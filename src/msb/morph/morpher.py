@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from msb.analysis.divergence import js
 from msb.backmap.limits import EnergyLimits, bead_keys
 from msb.backmap.model import DeepBackmapper
 from msb.backmap.record import stream
@@ -23,7 +22,7 @@ from msb.morph.config import MorphConfig
 from msb.morph.encoder import bottleneck
 from msb.morph.field import corrected, target_field
 from msb.morph.flat_bottom import flat_bottom_system
-from msb.morph.statistics import QUANTITIES, LocalStatistics
+from msb.morph.statistics import LocalStatistics, share_left
 
 __all__ = ["Morpher", "Scheme", "load_morpher"]
 
@@ -202,8 +201,9 @@ class Morpher:
         Centres of a top-down model are not where the target's are; under a field of the target's
         statistics alone, bonds that lie between them come out too short or too long.  In every round the
         frames are morphed, and the field corrected by what came out (`msb.morph.field.corrected`); the best
-        field of all rounds is kept, the first one included, by the mean divergence of bonds, angles and pair
-        distances from the target's.  Nothing changes where candidates are not weighted by a field.
+        field of all rounds is kept, the first one included, by what is left of the divergences of bonds,
+        angles and pair distances (`share_left`).  Nothing changes where candidates are not weighted by a
+        field.
 
         Parameters
         ----------
@@ -217,11 +217,15 @@ class Morpher:
         if self.config.weigh != "field" or not rounds:
             return self
         model, tried = self, list[tuple[float, Morpher]]()
+        floor = self.held_out.divergences(self.target)
+        start = LocalStatistics.of(
+            np.asarray(positions, dtype=np.float64), boxes, self.topology, like=self.target
+        )
+        before = start.divergences(self.target)
         for left in reversed(range(rounds + 1)):
             made = model.morph(positions, boxes, scheme=scheme, seed=seed, frames=frames, sweeps=sweeps)
             found = LocalStatistics.of(made.astype(np.float64), boxes, self.topology, like=self.target)
-            away = np.mean([js(found.counts[q], self.target.counts[q]) for q in QUANTITIES])
-            tried.append((float(away), model))
+            tried.append((share_left(found.divergences(self.target), before, floor), model))
             if told is not None:
                 told(1)
             if left:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +18,22 @@ from msb.core.box import volume
 from msb.core.topology import Topology
 from msb.errors import TrajectoryError
 
-__all__ = ["EXCLUDED", "QUANTITIES", "LocalStatistics", "Ranges", "bonded_values", "pair_counter"]
+__all__ = [
+    "EXCLUDED",
+    "QUANTITIES",
+    "LocalStatistics",
+    "Ranges",
+    "bonded_values",
+    "pair_counter",
+    "share_left",
+]
 
 QUANTITIES = ("bond", "angle", "rdf")
 EXCLUDED = 2  # pairs up to so many bonds apart are no non-bonded ones
 _BINS = 60
 _MARGIN = 0.5  # of the range of bonds on both sides; what lies outside counts in the last bins
 _REACH = 3.0  # mean bonds that non-bonded distances are counted to
+_NOTHING = 1e-12  # nats
 
 Floats = NDArray[Any]
 
@@ -170,6 +180,23 @@ class LocalStatistics:
             ),
             int(plain["frames"]),
         )
+
+
+def share_left(found: Mapping[str, float], before: Mapping[str, float], floor: Mapping[str, float]) -> float:
+    """Return what is left of divergences, each as a share of what it was, in the mean.
+
+    Divergences of bonds, angles and pair distances differ by orders of magnitude: their own mean is that of
+    the bonds.
+
+    Parameters
+    ----------
+    found, before : mapping of str to float
+        Divergences from the target by quantity, nats.
+    floor : mapping of str to float
+        Those of the target's own snapshots from one another: what is nearer than that has nothing to lose.
+    """
+    shares = [value / max(before[q], floor[q], _NOTHING) for q, value in found.items()]
+    return float(np.mean(shares))
 
 
 def bonded_values(positions: Floats, topology: Topology) -> tuple[Floats, Floats]:

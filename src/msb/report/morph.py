@@ -76,7 +76,7 @@ class MorphReport:
         Of the chains, nm.
     beyond : sequence of (name, before, after)
         Outside the target's range, a thousand beads.
-    trials : sequence of (label, mapping of quantity to nats, mean)
+    trials : sequence of (label, mapping of quantity to nats, share of before that is left)
         Models and schemes, the best first.
     kept : str
         What became of the centres.
@@ -208,13 +208,13 @@ def _outside(story: MorphReport) -> Section:
 
 def _trials(story: MorphReport) -> Section:
     rows = [
-        Row((label, *_cells(found), f"{mean:.4f}"), True if place == 0 else None)
-        for place, (label, found, mean) in enumerate(story.trials)
+        Row((label, *_cells(found), f"{left:.1%}"), True if place == 0 else None)
+        for place, (label, found, left) in enumerate(story.trials)
     ]
     return Section(
         "Which model and scheme",
         "Tried on the first frames; the first row was taken.",
-        table=Table(("JS, nats", *_TITLES, "mean"), tuple(rows)),
+        table=Table(("JS, nats", *_TITLES, "left of before"), tuple(rows)),
     )
 
 

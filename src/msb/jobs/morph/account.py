@@ -123,9 +123,9 @@ class Account:
     def _choice(self) -> list[str]:
         if not self.trials:
             return []
-        rows: list[tuple[str, ...]] = [("tried", *QUANTITIES, "mean JS")]
+        rows: list[tuple[str, ...]] = [("tried", *QUANTITIES, "what is left")]
         for trial in self.trials:
-            rows.append((trial.candidate.label, *_cells(trial.divergences), f"{trial.mean:.4f}"))
+            rows.append((trial.candidate.label, *_cells(trial.divergences), f"{trial.left:.1%}"))
         return _aligned(rows)
 
     def _tables(self) -> list[str]:
@@ -174,6 +174,6 @@ def _plain_trial(trial: Trial) -> dict[str, Any]:
         "model": trial.candidate.morpher.name,
         "scheme": trial.candidate.scheme,
         "divergences": dict(trial.divergences),
-        "mean": trial.mean,
+        "left": trial.left,
         "seconds": trial.seconds,
     }

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
-import numpy as np
-
 from msb.jobs.backmap.outputs import Told, follow
 from msb.jobs.morph.prepare import Candidate
+from msb.morph.statistics import share_left
 
 __all__ = ["Trial", "choose"]
 
@@ -24,18 +23,16 @@ class Trial:
     candidate : Candidate
     divergences : mapping of str to float
         Of its frames from the model's held-out target, by quantity, nats.
+    left : float
+        What that is of the divergences before, in the mean of the quantities; see `share_left`.
     seconds : float
         A frame.
     """
 
     candidate: Candidate
     divergences: Mapping[str, float]
+    left: float
     seconds: float
-
-    @property
-    def mean(self) -> float:
-        """Mean divergence of all quantities, nats."""
-        return float(np.mean(list(self.divergences.values())))
 
 
 def choose(
@@ -70,6 +67,10 @@ def choose(
             made.append(maker.make(candidate.task(number, seed)).measures)
             told(1)
         total = reduce(add, made)
-        found = total.after.divergences(candidate.morpher.held_out)
-        trials.append(Trial(candidate, found, total.seconds / total.frames))
-    return sorted(trials, key=lambda trial: trial.mean)
+        model = candidate.morpher
+        found, before, floor = (
+            own.divergences(model.held_out) for own in (total.after, total.before, model.target)
+        )
+        left = share_left(found, before, floor)
+        trials.append(Trial(candidate, found, left, total.seconds / total.frames))
+    return sorted(trials, key=lambda trial: trial.left)
