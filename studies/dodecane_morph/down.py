@@ -63,13 +63,8 @@ def main(words: list[str] | None = None) -> int:
     facts["snapshots"] = [file.name for file in snapshots]
     atoms = atoms_of(study.test.topology.n_molecules, data, snapshots, args.runs / "down")
     levels = [atom_level(sets, atoms, args.runs / "down")]
-    intro = [
-        f"Written by `down.py`: the beads of Martini's dodecane, {told}, and those of the "
-        "target's snapshots that test, all backmapped alike.",
-        after.EFFECT,
-    ]
-    folder = args.out or (args.runs / "out" if args.smoke else STUDY / "out")
-    after.conclude("Martini to mapped dodecane, after backmapping", intro, levels, facts, folder)
+    title, beads = "Martini to mapped dodecane", f"the beads of Martini's dodecane, {told}"
+    after.conclude(title, beads, levels, facts, args, STUDY)
     return 0
 
 

@@ -248,13 +248,8 @@ def main(words: list[str] | None = None) -> int:
     told = "unmorphed"
     if args.model is not None:
         told += f" and morphed by `{facts['model']}` (s = {facts['s']}, scheme {facts['scheme']})"
-    intro = [
-        f"Written by `down.py`: the beads of Kremer-Grest melts at the target's density, {told}, and those "
-        "of the target's snapshots that test, all backmapped alike.",
-        after.EFFECT,
-    ]
-    folder = args.out or (args.runs / "out" if args.smoke else STUDY / "out")
-    after.conclude("Kremer-Grest to polystyrene, after backmapping", intro, levels, facts, folder)
+    title, beads = "Kremer-Grest to polystyrene", f"Kremer-Grest beads at the target's density, {told}"
+    after.conclude(title, beads, levels, facts, args, STUDY)
     return 0
 
 

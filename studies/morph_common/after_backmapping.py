@@ -354,15 +354,38 @@ def sets_of(study: Study, args: argparse.Namespace) -> tuple[dict[str, BeadSet],
 
 
 def conclude(
-    title: str, intro: Sequence[str], levels: Sequence[Level], facts: Mapping[str, Any], folder: Path
+    title: str,
+    beads: str,
+    levels: Sequence[Level],
+    facts: Mapping[str, Any],
+    args: argparse.Namespace,
+    study: Path,
 ) -> None:
-    """Write and print what was found."""
+    """Write and print what was found.
+
+    Parameters
+    ----------
+    title : str
+    beads : str
+        What went down beside the target's own.
+    levels : sequence of Level
+    facts : mapping
+    args : Namespace
+        Of `arguments`.
+    study : Path
+        Folder of the study.
+    """
+    folder = args.out or (args.runs if args.smoke else study) / "out"
     folder.mkdir(parents=True, exist_ok=True)
+    intro = [
+        f"Written by `down.py`: {beads}, and those of the target's snapshots that test, backmapped alike.",
+        EFFECT,
+    ]
     told = [
         {**asdict(level), "rows": [{**asdict(row), "closed": row.closed} for row in level.rows]}
         for level in levels
     ]
     verdicts = [verdict(level) for level in levels]
     atomic_write_json(folder / "after.json", {**facts, "levels": told, "verdicts": verdicts})
-    atomic_write_text(folder / "AFTER.md", markdown(title, intro, levels))
+    atomic_write_text(folder / "AFTER.md", markdown(f"{title}, after backmapping", intro, levels))
     print("\n".join(verdicts))

@@ -38,13 +38,8 @@ def main(words: list[str] | None = None) -> int:
     temperature = SYSTEMS[LIQUID].production.temperature
     atoms = Atoms(args.liquids / "atoms.top", MAPPING, snapshots, temperature, SAID)
     levels = [atom_level(sets, atoms, args.runs / "down")]
-    intro = [
-        f"Written by `down.py`: the beads of Martini's tetracosane, {told}, and those of the "
-        "target's snapshots that test, all backmapped alike.",
-        after.EFFECT,
-    ]
-    folder = args.out or (args.runs / "out" if args.smoke else STUDY / "out")
-    after.conclude("Martini to all-atom tetracosane, after backmapping", intro, levels, facts, folder)
+    title, beads = "Martini to all-atom tetracosane", f"the beads of Martini's tetracosane, {told}"
+    after.conclude(title, beads, levels, facts, args, STUDY)
     return 0
 
 
