@@ -218,7 +218,7 @@ def coarse_sets(args: Any, data: Path) -> tuple[dict[str, BeadSet], dict[str, An
     facts: dict[str, Any] = {"scale": scale, "frames": args.frames}
     if args.model is not None:
         model, rounds = ready(args.model, study, ""), 1 if args.smoke else ROUNDS
-        sets[after.AFTER] = study.morphed(args.model, model, args.scheme, rounds, args.frames)[0]
+        sets[after.AFTER] = study.morphed(args.model, model, args.scheme, rounds)[: args.frames]
         facts |= {"s": model.s, "scheme": args.scheme, "model": model.name, "rounds": rounds}
     sets[after.OWN] = study.test
     return sets, facts

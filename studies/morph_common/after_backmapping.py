@@ -346,7 +346,7 @@ def sets_of(study: Study, args: argparse.Namespace) -> tuple[dict[str, BeadSet],
     sets, facts, told = {BEFORE: study.before[:frames]}, dict[str, Any](frames=frames), BEFORE
     if args.model is not None:
         model, rounds = ready(args.model, study, ""), 1 if args.smoke else ROUNDS
-        sets[AFTER] = study.morphed(args.model, model, args.scheme, rounds, frames)[0]
+        sets[AFTER] = study.morphed(args.model, model, args.scheme, rounds)[:frames]
         facts |= {"s": model.s, "scheme": args.scheme, "model": model.name, "rounds": rounds}
         told += f" and morphed by `{model.name}` (s = {model.s}, scheme {args.scheme})"
     sets[OWN] = study.test[:1] if args.smoke else study.test

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import permutations
 from pathlib import Path
@@ -29,12 +29,13 @@ from msb.morph.statistics import QUANTITIES, LocalStatistics, share_left
 __all__ = ["Case", "Study", "arguments", "conclude", "judge", "nested", "ready"]
 
 MAP_FRAMES = 6
-REFINE_FRAMES = 4
 ROUNDS = 5  # of refining
 SEED = 1
 SCHEMES = ("A", "B")
 IN_TURN = ("A", "B")  # schemes of a wide bottleneck and of a narrow one after it
 Counts = NDArray[np.int64]
+Way = Callable[[BeadSet, NDArray[np.int64]], NDArray[np.float32]]
+"""What is done to a frame, by its number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,49 +93,57 @@ class Study:
         self.known = LocalStatistics.of(self.train.positions, self.train.boxes, self.train.topology)
         self.reference = counts_of(self.test, self.known)
 
-    def refined(self, model: Morpher, scheme: str, rounds: int, start: BeadSet) -> Morpher:
-        """The model with its field put right on snapshots that choose; none is judged."""
-        own = start[self.frames : self.frames + REFINE_FRAMES]
-        key = np.arange(self.frames, self.frames + len(own.positions))
-        return model.refined(own.positions, own.boxes, rounds=rounds, scheme=scheme, seed=SEED, frames=key)
-
-    def morphed(
-        self,
-        path: Path,
-        model: Morpher,
-        scheme: str,
-        rounds: int,
-        number: int | None = None,
-        start: BeadSet | None = None,
+    def placed(
+        self, path: Path, model: Morpher, scheme: str, start: BeadSet | None = None
     ) -> tuple[BeadSet, float]:
-        """The first snapshots, or all, by one model and scheme, and the seconds of a frame.
+        """All snapshots as the network has them by one scheme, and the CPU seconds of a frame.
 
         They are the top-down ones, or others that those became already (`start`).
         """
-        name = f"s{model.s}{scheme}_{file_sha256(path / 'model.json')[:12]}"
+        name = f"s{model.s}{scheme}_{file_sha256(path / 'model.json')[:12]}_{model.config.weigh}"
         name = name if start is None else f"{start.name}_{name}"
-        start = self.before if start is None else start
-        put_right = f"_{rounds}_from_{self.frames}" if rounds else "_0"  # other frames refine otherwise
-        file = self.runs / "columns" / f"{name}_{model.config.weigh}{put_right}"
-        number = len(self.before.positions) if number is None else number
-        if any(kept(file / f"{f:03d}.npz") is None for f in range(number)):
-            model = self.refined(model, scheme, rounds, start)
+        begin = self.before if start is None else start
+
+        def place(own: BeadSet, key: NDArray[np.int64]) -> NDArray[np.float32]:
+            return model.place(own.positions, own.boxes, scheme=scheme, seed=SEED, frames=key)
+
+        return self._each(name, begin, place)
+
+    def polished(self, own: BeadSet, model: Morpher, rounds: int) -> tuple[BeadSet, float]:
+        """The same after a polish whose aim is put right on snapshots that choose; none of them is judged."""
+        name = f"{own.name}_polished_{rounds}_from_{self.frames}"
+        some, given = own[self.frames :], self.before[self.frames :]
+        key = np.arange(self.frames, len(own.positions))
+        aimed = model.refined(
+            some.positions, given.positions, given.boxes, rounds=rounds, seed=SEED, frames=key
+        )
+
+        def polish(placed: BeadSet, key: NDArray[np.int64]) -> NDArray[np.float32]:
+            given = self.before[int(key[0]) : int(key[0]) + 1]
+            return aimed.polish(placed.positions, given.positions, given.boxes, seed=SEED, frames=key)
+
+        return self._each(name, own, polish)
+
+    def morphed(self, path: Path, model: Morpher, scheme: str, rounds: int) -> BeadSet:
+        """All snapshots placed and polished."""
+        return self.polished(self.placed(path, model, scheme)[0], model, rounds)[0]
+
+    def _each(self, name: str, start: BeadSet, way: Way) -> tuple[BeadSet, float]:
+        """Every frame done, or taken where it is kept, and the mean of the seconds."""
         done, cost = [], []
+        number = len(start.positions)
         for f in range(number):
-            one = file / f"{f:03d}.npz"
+            one = self.runs / "columns" / name / f"{f:03d}.npz"
             found = kept(one)
             if found is None:
-                began = time.perf_counter()
-                own = start[f : f + 1]
-                key = np.array([f])
-                positions = model.morph(own.positions, own.boxes, scheme=scheme, seed=SEED, frames=key)
-                seconds = time.perf_counter() - began
-                found = (positions, seconds)
+                began = time.process_time()
+                positions = way(start[f : f + 1], np.array([f]))
+                found = positions, time.process_time() - began
                 keep(one, *found)
-                print(f"{name}: frame {f + 1} of {number}, {seconds:.1f} s", flush=True)
+                print(f"{name}: frame {f + 1} of {number}, {found[1]:.1f} s", flush=True)
             done.append(found[0])
             cost.append(found[1])
-        return self.before[:number].moved_to(name, np.concatenate(done)), float(np.mean(cost))
+        return start.moved_to(name, np.concatenate(done)), float(np.mean(cost))
 
     def choice(self, own: BeadSet) -> float:
         """What is left of the divergences of the snapshots that choose from the validating ones."""
@@ -212,15 +221,18 @@ def judge(
     made = {}
     for path, model in models:
         for scheme in SCHEMES:
-            own, cost = study.morphed(path, model, scheme, rounds)
-            made[f"morph s{model.s} {scheme}"] = model.s, scheme, own, cost
+            own, cost = study.placed(path, model, scheme)
+            made[f"morph s{model.s} {scheme}"] = model, model.s, scheme, own, cost
     for s, (path, model) in nested(models):
         first = f"morph s{s} {IN_TURN[0]}"
-        own, cost = study.morphed(path, model, IN_TURN[1], rounds, start=made[first][2])
+        own, cost = study.placed(path, model, IN_TURN[1], start=made[first][3])
         scheme = f"{IN_TURN[0]}, then s = {model.s} {IN_TURN[1]}"
-        made[f"{first}, s{model.s} {IN_TURN[1]}"] = s, scheme, own, cost + made[first][3]
+        made[f"{first}, s{model.s} {IN_TURN[1]}"] = model, s, scheme, own, cost + made[first][4]
+    for name, (model, s, scheme, own, cost) in list(made.items()):
+        finished, more = study.polished(own, model, rounds)
+        made[f"{name}, polished"] = model, s, scheme, finished, cost + more
     choices = {}
-    for name, (s, scheme, own, cost) in made.items():
+    for name, (_, s, scheme, own, cost) in made.items():
         told = study.column(own[: study.frames], charts, places)
         away = centres_of(own, s).positions - centres_of(study.before, s).positions
         choices[name] = study.choice(own)
@@ -235,7 +247,7 @@ def judge(
         "choice_frames": len(study.before.positions) - study.frames,
         "test_snapshots": len(study.test.positions),
         "scale": study.case.scale,
-        "refined": {"rounds": rounds, "frames": REFINE_FRAMES},
+        "rounds": rounds,
         "bounds": bounds,
         "columns": columns,
         "choices": choices,

@@ -120,7 +120,7 @@ def markdown(
         "",
         results["scale"].capitalize() + ".",
         "",
-        _refining(results["refined"]),
+        _refining(results["rounds"]),
         "",
         f"Chosen on {results['choice_frames']} other top-down snapshots and validating ones of the "
         f"target: **{results['chosen']}** (what is left of the JS of bond, angle and RDF, mean share: "
@@ -136,12 +136,12 @@ def markdown(
     return "\n".join(lines)
 
 
-def _refining(how: Mapping[str, int]) -> str:
-    if not how["rounds"]:
-        return "Candidates are weighed by the target's statistics as they are (`--refine 0`)."
+def _refining(rounds: int) -> str:
+    if not rounds:
+        return "The polish aims at the target's statistics as they are (`--refine 0`)."
     return (
-        f"What candidates are weighed by is put right on {how['frames']} of the snapshots that choose: the "
-        f"best of {how['rounds']} rounds."
+        "What the polish aims at is put right on the snapshots that choose, none of them judged: the best of "
+        f"{rounds} rounds."
     )
 
 
@@ -164,7 +164,7 @@ def _sizes(columns: Columns) -> list[str]:
         cells = [f"{value:.3f} ± {error:.3f}" for value, error in own["sizes"].values()]
         cost = f"{own['seconds']:.2f}" if "seconds" in own else ""
         rows.append([name, *cells, cost])
-    return _table(["", *SIZES.values(), "seconds a frame"], rows)
+    return _table(["", *SIZES.values(), "CPU seconds a frame"], rows)
 
 
 def _scores(columns: Columns) -> list[str]:

@@ -158,6 +158,10 @@ def test_molecules_that_are_no_chains(
         (("-o", "out.gro", "--scale", "big"), "'big' is not a number"),
         (("-o", "out.gro", "--scale", "-1"), "above 0"),
         (("-o", "out.gro", "--scheme", "C"), "invalid choice"),
+        (
+            ("-o", "out.gro", "--polish", "none", "--refine", "2"),
+            "--refine puts right what the polish aims at",
+        ),
         (("-o", "out.gro", "--report", "kg.gro"), "is a file; name a folder"),
         (("-o", "nowhere/out.gro", "--scheme", "A"), "there is no folder"),
     ],
@@ -167,3 +171,29 @@ def test_wrong_words(
 ) -> None:
     monkeypatch.chdir(case.structure.parent)
     assert words in refused("morph", "kg.gro", "-m", case.models[2], *more)
+
+
+def test_polish_none_is_what_the_network_has(msb: Callable, case: Case, tmp_path: Path) -> None:
+    """The same centres, other beads; told in the numbers."""
+    found = {}
+    for polish in ("thermal", "none"):
+        out = tmp_path / f"{polish}.gro"
+        words = (
+            "morph",
+            case.structure,
+            "-m",
+            case.models[2],
+            "-o",
+            out,
+            "--scheme",
+            "A",
+            "--polish",
+            polish,
+        )
+        said = msb(*words, "--scheme", "A", "--json")
+        assert said.code == 0, said.err
+        told = json.loads(said.out)
+        assert told["polish"] == polish
+        assert told["refined"]["rounds"] == (3 if polish == "thermal" else 0)
+        found[polish] = open_trajectory(out).read().positions[0]
+    assert np.abs(found["thermal"] - found["none"]).max() > 0.02

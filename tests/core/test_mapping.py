@@ -115,6 +115,7 @@ def test_beads_move_with_the_atoms(template: MappingTemplate, count: int, seed: 
     np.testing.assert_allclose(mapping.beads(x @ turn + shift), mapping.beads(x) @ turn + shift, atol=1e-12)
     by_hand = np.concatenate([dense(template.weights) @ part for part in np.split(x[0], count)])
     np.testing.assert_allclose(mapping.beads(x)[0], by_hand, atol=1e-12)
+    np.testing.assert_allclose(mapping.matrix @ x[0], by_hand, atol=1e-12)
 
 
 @given(mappings(), st.integers(0, 2**32 - 1))

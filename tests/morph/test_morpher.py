@@ -72,34 +72,39 @@ def test_weighing_by_the_targets_statistics_keeps_centres(morpher: Morpher, top_
 def test_a_refined_field_is_the_same_again_and_keeps_centres(morpher: Morpher, top_down: Walks) -> None:
     config = morpher.config.model_copy(update={"weigh": "field"})
     model = Morpher(**{**vars(morpher), "config": config}).onto(top_down.topology)
-    frames = {"positions": top_down.positions, "boxes": top_down.boxes, "seed": 1, "sweeps": 1}
+    given = {"positions": top_down.positions, "boxes": top_down.boxes, "seed": 1}
+    placed = model.place(**given, sweeps=1)
     counted: list[int] = []
-    better = model.refined(**frames, rounds=2, told=counted.append)
+    better = model.refined(placed, **given, rounds=2, told=counted.append)
     assert counted == [1, 1, 1]
     assert model.aim is None
-    found = better.morph(**frames)
-    np.testing.assert_array_equal(model.refined(**frames, rounds=2).morph(**frames), found)
+    found = better.morph(**given, sweeps=1)
+    np.testing.assert_array_equal(model.refined(placed, **given, rounds=2).polish(placed, **given), found)
     refined, plain, before = (
         LocalStatistics.of(x.astype(float), top_down.boxes, top_down.topology, like=model.target).divergences(
             model.target
         )
-        for x in (found, model.morph(**frames), top_down.positions)
+        for x in (found, model.polish(placed, **given), top_down.positions)
     )
     floor = model.held_out.divergences(model.target)
     assert share_left(refined, before, floor) <= share_left(plain, before, floor)
-    assert model.refined(**frames, rounds=0) is model
+    assert model.refined(placed, **given, rounds=0) is model
     before, after = (model.bottleneck.beads(x.astype(float)) for x in (top_down.positions, found))
     np.testing.assert_allclose(after, before, atol=2e-6)
-    assert morpher.onto(top_down.topology).refined(**frames).aim is None  # walls are no field
 
 
 def test_the_same_seed_and_frame_give_the_same(morpher: Morpher, top_down: Walks) -> None:
     model = morpher.onto(top_down.topology)
-    both = model.morph(top_down.positions, top_down.boxes, seed=3)
-    second = model.morph(top_down.positions[1:], top_down.boxes[1:], seed=3, frames=np.array([1]))
+    given = top_down.positions, top_down.boxes
+    alone, number = (top_down.positions[1:], top_down.boxes[1:]), np.array([1])
+    both = model.place(*given, seed=3)
+    second = model.place(*alone, seed=3, frames=number)
     np.testing.assert_allclose(second[0], both[1], atol=1e-5)
-    other = model.morph(top_down.positions[1:], top_down.boxes[1:], seed=4, frames=np.array([1]))
+    other = model.place(*alone, seed=4, frames=number)
     assert np.abs(other[0] - both[1]).max() > 0.01
+    polished = model.polish(both, *given, seed=3)
+    np.testing.assert_array_equal(model.polish(both[1:], *alone, seed=3, frames=number)[0], polished[1])
+    assert np.abs(model.polish(both[1:], *alone, seed=4, frames=number)[0] - polished[1]).max() > 0.01
 
 
 def test_chains_of_other_lengths_and_remainders(morpher: Morpher) -> None:

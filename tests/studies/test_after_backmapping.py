@@ -127,7 +127,6 @@ def test_smoke_run_of_the_melt(
     target = study("kg_morph", "target")
     study("kg_morph", "run")
     down = study("kg_morph", "down")
-    monkeypatch.setattr(study("morph_common", "morph_study"), "REFINE_FRAMES", 1)
     monkeypatch.setattr(down, "UNITS", {"unit": "bead", "sweeps": 0, "mirrors": False})
     split = {"train": (10, 9), "validation": (3,), "test": (2, 1)}
     target.write_target(msb_data, tmp_path / "target", split)
@@ -153,13 +152,10 @@ def first_molecules(source: Path, folder: Path, atoms: int, names: list[str]) ->
     return folder
 
 
-def test_smoke_run_of_dodecane(
-    study: Study, msb_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_smoke_run_of_dodecane(study: Study, msb_data: Path, tmp_path: Path) -> None:
     """A hundred molecules: no rings and no centres, the force field of the assessed liquid."""
     study("dodecane_morph", "run")
     down = study("dodecane_morph", "down")
-    monkeypatch.setattr(study("morph_common", "morph_study"), "REFINE_FRAMES", 1)
     data, files = msb_data / "dodecane", [f"{k}.gro" for k in (30, 35, 70, 80, 85)]
     target = first_molecules(data / "400K_mapped", tmp_path / "target", 300, files)
     martini = [f"{k}.gro" for k in (1, 4, 8, 11, 14, 18, 21, 24, 28, 31, 34, 38, 41, 44, 48)]

@@ -15,10 +15,8 @@ Study = Callable[[str, str], ModuleType]
 CONFIG = Path(__file__).resolve().parents[2] / "configs/morph/dodecane.yaml"
 
 
-def test_smoke_run(study: Study, msb_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_smoke_run(study: Study, msb_data: Path, tmp_path: Path) -> None:
     run = study("dodecane_morph", "run")
-    judged = study("morph_common", "morph_study")
-    monkeypatch.setattr(judged, "REFINE_FRAMES", 1)
     changes = ["s=2", "training.steps=2", "sampling.sweeps=1", "sampling.candidates=2"]
     changes += ["data.snapshots=dodecane/400K_mapped/3*.gro"]
     model = str(train_model(CONFIG, tmp_path / "s2", overrides=changes).bundle)
@@ -27,6 +25,6 @@ def test_smoke_run(study: Study, msb_data: Path, tmp_path: Path, monkeypatch: py
     before = results["columns"]["before"]["scores"]
     assert before["bond"]["js"] == pytest.approx(0.08, abs=0.01)  # nats
     names = {name for name in results["columns"] if name.startswith("morph")}
-    assert names == {"morph s2 A", "morph s2 B"}
+    assert names == {f"morph s2 {way}" for way in ("A", "A, polished", "B", "B, polished")}
     texts = [verdict["text"] for verdict in results["verdicts"]]
     assert texts[:5] == ["JS of bond", "JS of rdf", "excess of bond", "excess of rdf", "excess of angle"]

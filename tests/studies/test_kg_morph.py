@@ -123,7 +123,8 @@ def test_judging_a_model_makes_both_tables(
     assert set(results["bounds"]) == {"2", "3"}
     columns = results["columns"]
     made = {name for name in columns if name.startswith("morph")}
-    assert made == {f"morph s{s} {scheme}" for s in (2, 3) for scheme in "AB"}  # 3 is no multiple of 2
+    raw = {f"morph s{s} {scheme}" for s in (2, 3) for scheme in "AB"}  # 3 is no multiple of 2
+    assert made == raw | {f"{name}, polished" for name in raw}
     assert columns["before"]["scores"]["bond"]["excess"] > 0.1
     assert columns["fragment s2"]["scores"]["bond"]["js"] < columns["before"]["scores"]["bond"]["js"]
     assert "Sizes of chains" in (tmp_path / "out/TABLE.md").read_text()
@@ -142,7 +143,7 @@ def test_a_narrow_bottleneck_follows_a_wide_one_that_it_divides(
     found = judged.Study(judged.Case(known, known, known, known, "", "", None, {}), 1, tmp_path)
     moved = known.moved_to("s4A_0", known.positions + np.float32(0.003))
     narrow = judged.ready(case.models[2], found, "")
-    own, _ = found.morphed(case.models[2], narrow, "B", 0, start=moved)
+    own, _ = found.placed(case.models[2], narrow, "B", start=moved)
     assert own.name.startswith("s4A_0_s2B_")
     assert np.abs(own.positions - moved.positions).max() > 0.01
     wide = [sets.centres_of(x, 4).positions for x in (own, moved)]

@@ -53,9 +53,7 @@ def test_martinis_topology_is_read_back(study: Study, tmp_path: Path) -> None:
 
 
 @GMX
-def test_smoke_runs(
-    study: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_smoke_runs(study: Study, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Twice the same command: the second finds everything there."""
     liquids = study("tetracosane_morph", "make_liquids")
     out = tmp_path / "out"
@@ -64,7 +62,6 @@ def test_smoke_runs(
     beads = open_trajectory(out / "target.gro", out / "target_train.xtc").read()
     bonds = np.linalg.norm(np.diff(beads.positions.reshape(-1, 12, 6, 3), axis=2), axis=-1)
     assert 0.3 < bonds.mean() < 0.6  # nm; whole chains
-    monkeypatch.setattr(study("morph_common", "morph_study"), "REFINE_FRAMES", 1)
     changes = ["training.steps=2", "sampling.sweeps=1", "sampling.candidates=2"]
     changes += [f"data.snapshots=[{out}/target.gro, {out}/target_train.xtc]"]
     changes += [f"data.validation=[{out}/target.gro, {out}/target_validation.xtc]"]

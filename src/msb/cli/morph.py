@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_parser", "run"]
 
+_ROUNDS = 3  # of --refine
+
 
 def add_parser(subparsers: Any) -> None:
     """Add the command to the parser of `msb`."""
@@ -89,12 +91,17 @@ def _add_morphing(parser: argparse.ArgumentParser) -> None:
         help="first frames that models and schemes are tried on, and --refine works with (default 1)",
     )
     group.add_argument(
+        "--polish",
+        choices=("thermal", "none"),
+        default="thermal",
+        help="short dynamics in the field of the target's statistics, centres held (default thermal)",
+    )
+    group.add_argument(
         "--refine",
         type=whole,
-        default=2,
         metavar="N",
-        help="rounds in which the first frames put right what candidates are weighted by, since centres of a "
-        "top-down model are not where the target's are (default 2; each takes as long as a frame)",
+        help="rounds in which the first frames put right what the polish aims at, as centres of a top-down "
+        f"model are not where the target's are (default {_ROUNDS}; each takes as long as a polish)",
     )
 
 
@@ -135,6 +142,8 @@ def run(args: argparse.Namespace) -> int:
     from msb.jobs.morph.refine import refine
     from msb.jobs.morph.run import MorphOptions, check_output, morph
 
+    if args.refine and args.polish == "none":
+        raise UsageError("--refine puts right what the polish aims at: leave it out, or --polish none")
     request, output, folder = _demo(args) if args.demo else _own(args)
     spare_inputs(output, request.structure, request.trajectory, request.top)
     options = MorphOptions(args.seed, args.samples, args.workers, args.chunk, args.resume)
@@ -147,7 +156,7 @@ def run(args: argparse.Namespace) -> int:
     chosen = trials[0].candidate if trials else ready.candidates[0]
     with progress_bar(unit="rounds", what="refine") as advance:
         again = {"frames": args.trial_frames, "seed": args.seed, "progress": advance}
-        chosen = refine(chosen, rounds=args.refine, **again)
+        chosen = refine(chosen, rounds=_rounds(args), **again)
     with progress_bar(what="morph") as advance:
         done = morph(chosen, output, options, advance)
     account = Account(ready, chosen, tuple(trials), done, args.seed)
@@ -156,6 +165,10 @@ def run(args: argparse.Namespace) -> int:
         lines += _write_report(folder, account, summary, args.demo)
     report(summary, lines, args.json)
     return 0
+
+
+def _rounds(args: argparse.Namespace) -> int:
+    return _ROUNDS if args.refine is None else int(args.refine)
 
 
 #: Options that say what `--demo` brings itself.
@@ -175,7 +188,8 @@ def _demo(args: argparse.Namespace) -> tuple[MorphRequest, Path, Path]:
     if folder.suffix.lower() in _FORMATS:
         raise UsageError(f"-o {folder}: with --demo, name a folder: for the morphed melt, a page and numbers")
     _make_folder(folder, "-o")
-    return demo_request(args.scheme, args.sweeps, args.seed), folder / "morphed.xtc", folder
+    how = {"scheme": args.scheme, "sweeps": args.sweeps, "polish": args.polish, "seed": args.seed}
+    return demo_request(**how), folder / "morphed.xtc", folder
 
 
 def _own(args: argparse.Namespace) -> tuple[MorphRequest, Path, Path | None]:
@@ -209,6 +223,7 @@ def _request(args: argparse.Namespace) -> MorphRequest:
         per_chain=args.per_chain,
         top=args.top,
         sweeps=args.sweeps,
+        polish=args.polish,
         seed=args.seed,
         lag=args.lag,
     )

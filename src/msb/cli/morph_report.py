@@ -63,11 +63,12 @@ def _summary(account: Account) -> str:
 def _facts(account: Account) -> dict[str, str]:
     chosen, done = account.chosen, account.done
     sweeps = "" if chosen.sweeps is None else f", {chosen.sweeps} sweeps"
+    polish = ", polished" if chosen.polish else ""
     return {
         "top-down beads": str(chosen.system.trajectory.path),
         "chains and lengths": "; ".join(account.ready.said),
         "model": f"{chosen.source}: s = {chosen.morpher.s}, {chosen.morpher.temperature:g} K",
-        "scheme": f"{chosen.scheme}{sweeps}, seed {account.seed}",
+        "scheme": f"{chosen.scheme}{sweeps}{polish}, seed {account.seed}",
         "written": ", ".join(str(path) for path in done.outputs),
     }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy import sparse
 
 from msb.core.arrays import Array, FloatArray, IntArray, read_only
 from msb.core.bead_groups import nearest_names
@@ -208,6 +209,12 @@ class Mapping:
             for b in self.blocks
         ]
         return read_only(np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64))
+
+    @cached_property
+    def matrix(self) -> sparse.csr_matrix:
+        """W of the whole system (M, N): beads = W @ atoms."""
+        blocks = [sparse.kron(sparse.eye(b.count), b.template.weights) for b in self.blocks]
+        return sparse.csr_matrix(sparse.block_diag(blocks))
 
     @cached_property
     def bead_masses(self) -> FloatArray:

@@ -141,9 +141,6 @@ class Finisher:
         Finisher
         """
         topology = mapping.topology
-        weights = sparse.block_diag(
-            [block.template.weights for block in mapping.blocks for _ in range(block.count)], format="csr"
-        )
         centres = topology.expand(
             lambda t: np.array([(a, *t.neighbours[a]) for a in t.stereocentres], np.int64).reshape(-1, 5)
         )
@@ -154,7 +151,7 @@ class Finisher:
         )
         names = [f"{residue}{number}-{atom}" for residue, number, atom in labels]
         options: dict[str, Any] = {"platform": platform, "threads": threads}
-        return cls(system, weights, settings, names=names, centres=centres, hands=hands, **options)
+        return cls(system, mapping.matrix, settings, names=names, centres=centres, hands=hands, **options)
 
     def _open(self) -> None:
         self._prepared = prepared = RestrainedSystem(self._system, self._weights)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -22,6 +23,7 @@ from msb.morph.config import MorphConfig
 from msb.morph.encoder import bottleneck
 from msb.morph.field import corrected, target_field
 from msb.morph.flat_bottom import flat_bottom_system
+from msb.morph.polish import FieldPolish
 from msb.morph.statistics import LocalStatistics, share_left
 
 __all__ = ["Morpher", "Scheme", "load_morpher"]
@@ -48,7 +50,7 @@ class Morpher:
     centres, centres_held_out : LocalStatistics
         The same of the centres of mass.
     aim : LocalStatistics, optional
-        What candidates are weighted by, where it is not `target`; see `refined`.
+        What the polish aims at, where it is not `target`; see `refined`.
     """
 
     method: ClassVar[str] = "morph"
@@ -61,6 +63,15 @@ class Morpher:
     centres_held_out: LocalStatistics
     metrics: dict[str, float] = field(default_factory=dict)
     aim: LocalStatistics | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What other processes get: not what is made when it is first needed."""
+        return {key: value for key, value in vars(self).items() if key != "polisher"}
+
+    @cached_property
+    def polisher(self) -> FieldPolish:
+        """What finishes frames of this system."""
+        return FieldPolish(self.bottleneck, self.aim or self.target, self.temperature)
 
     @property
     def name(self) -> str:
@@ -128,7 +139,7 @@ class Morpher:
         mapping = bottleneck(topology, self.s)
         decoder = self.decoder.onto(topology, mapping)
         if self.config.weigh == "field":
-            decoder.use_field(target_field(topology, self.aim or self.target, self.temperature))
+            decoder.use_field(target_field(topology, self.target, self.temperature))
             decoder.sampled_as(select="boltzmann", redraw=False, bead_sd=0.0)
         elif self.config.weigh == "walls":
             decoder.use_field(flat_bottom_system(topology, self.target.ranges, self.target.mean_bond))
@@ -144,8 +155,41 @@ class Morpher:
         seed: int = 0,
         frames: NDArray[np.int64] | None = None,
         sweeps: int | None = None,
+        polish: bool = True,
     ) -> Floats:
         """Give frames the target's local statistics; centres of mass stay exactly where they are.
+
+        Parameters
+        ----------
+        positions, boxes, scheme, seed, frames, sweeps
+            As for `place`.
+        polish : bool
+            Whether short dynamics follow; see `polish`.
+
+        Returns
+        -------
+        float32 array (F, N, 3)
+            nm.
+
+        Raises
+        ------
+        ConfigError, TrajectoryError
+            As `place` and `polish`.
+        """
+        placed = self.place(positions, boxes, scheme=scheme, seed=seed, frames=frames, sweeps=sweeps)
+        return self.polish(placed, positions, boxes, seed=seed, frames=frames) if polish else placed
+
+    def place(
+        self,
+        positions: Floats,
+        boxes: Floats | None,
+        *,
+        scheme: Scheme = "A",
+        seed: int = 0,
+        frames: NDArray[np.int64] | None = None,
+        sweeps: int | None = None,
+    ) -> Floats:
+        """Put beads where the network has them, around the centres of those that are given.
 
         Parameters
         ----------
@@ -184,54 +228,81 @@ class Morpher:
         cells = None if boxes is None else np.asarray(boxes, dtype=np.float32)
         return self.decoder.place(Request(beads, cells, seed, numbers, x if scheme == "B" else None))
 
-    def refined(
+    def polish(
         self,
+        placed: Floats,
         positions: Floats,
         boxes: Floats | None,
         *,
-        rounds: int = 2,
-        scheme: Scheme = "A",
         seed: int = 0,
         frames: NDArray[np.int64] | None = None,
-        sweeps: int | None = None,
-        told: Callable[[int], None] | None = None,
-    ) -> Morpher:
-        """Return the model with a field under which these frames come nearer to the target.
-
-        Centres of a top-down model are not where the target's are; under a field of the target's
-        statistics alone, bonds that lie between them come out too short or too long.  In every round the
-        frames are morphed, and the field corrected by what came out (`msb.morph.field.corrected`); the best
-        field of all rounds is kept, the first one included, by what is left of the divergences of bonds,
-        angles and pair distances (`share_left`).  Nothing changes where candidates are not weighted by a
-        field.
+    ) -> Floats:
+        """Let placed beads give way in the field that is aimed at; see `msb.morph.polish.FieldPolish`.
 
         Parameters
         ----------
-        positions, boxes, scheme, seed, frames, sweeps
-            As for `morph`.
-        rounds : int
-            Corrections; the frames are morphed once more than that.
-        told : callable, optional
-            Told 1 whenever the frames have been morphed.
+        placed : float32 array (F, N, 3)
+            nm, as `place` gives them.
+        positions, boxes, seed, frames
+            As for `place`.
+
+        Raises
+        ------
+        TrajectoryError
+            The target's statistics are too poor for a field.
         """
-        if self.config.weigh != "field" or not rounds:
+        if not len(self.topology.bonds):
+            return placed
+        centres = np.asarray(self.bottleneck.beads(np.asarray(positions, dtype=np.float64)))
+        numbers = np.arange(len(placed)) if frames is None else frames
+        return self.polisher(placed, centres, boxes, seed, numbers)
+
+    def refined(
+        self,
+        placed: Floats,
+        positions: Floats,
+        boxes: Floats | None,
+        *,
+        rounds: int = 3,
+        seed: int = 0,
+        frames: NDArray[np.int64] | None = None,
+        told: Callable[[int], None] | None = None,
+    ) -> Morpher:
+        """Return the model with a field in which these frames come nearer to the target.
+
+        Centres of a top-down model are not where the target's are; in a field of the target's statistics
+        alone, bonds that lie between them come out too short or too long.  In every round the frames are
+        polished, and what is aimed at is corrected by what came out (`msb.morph.field.corrected`); the best
+        field of all rounds is kept, the first one included, by what is left of the divergences of bonds,
+        angles and pair distances (`share_left`).
+
+        Parameters
+        ----------
+        placed, positions, boxes, seed, frames
+            As for `polish`.
+        rounds : int
+            Corrections; the frames are polished once more than that.
+        told : callable, optional
+            Told 1 whenever the frames have been polished.
+        """
+        if not rounds:
             return self
-        model, tried = self, list[tuple[float, Morpher]]()
+        before = self._statistics(positions, boxes).divergences(self.target)
         floor = self.held_out.divergences(self.target)
-        start = LocalStatistics.of(
-            np.asarray(positions, dtype=np.float64), boxes, self.topology, like=self.target
-        )
-        before = start.divergences(self.target)
+        model, tried = self, list[tuple[float, Morpher]]()
         for left in reversed(range(rounds + 1)):
-            made = model.morph(positions, boxes, scheme=scheme, seed=seed, frames=frames, sweeps=sweeps)
-            found = LocalStatistics.of(made.astype(np.float64), boxes, self.topology, like=self.target)
+            made = model.polish(placed, positions, boxes, seed=seed, frames=frames)
+            found = self._statistics(made, boxes)
             tried.append((share_left(found.divergences(self.target), before, floor), model))
             if told is not None:
                 told(1)
             if left:
-                aim = corrected(model.aim or self.target, self.target, found)
-                model = replace(model, aim=aim).onto(self.topology)
+                model = replace(model, aim=corrected(model.aim or self.target, self.target, found))
         return min(tried, key=lambda one: one[0])[1]
+
+    def _statistics(self, positions: Floats, boxes: Floats | None) -> LocalStatistics:
+        x = np.asarray(positions, dtype=np.float64)
+        return LocalStatistics.of(x, boxes, self.topology, like=self.target)
 
     def save(self, folder: str | Path) -> None:
         """Write the bundle: the decoder's, with the target's statistics."""

@@ -28,7 +28,8 @@ _TITLES = tuple({"rdf": "RDF"}.get(name, name) for name in QUANTITIES)
 _HOW = (
     "Chains are squeezed to the centres of mass of every few consecutive beads, and a network that has only "
     "seen the target puts beads back around these centres, then again in sweeps (scheme A; scheme B sweeps "
-    "alone, from the top-down beads). Divergences are Jensen-Shannon, natural logarithm, at most 0.693, "
+    "alone, from the top-down beads). A polish may follow: short dynamics in the field of the target's own "
+    "statistics, the centres held. Divergences are Jensen-Shannon, natural logarithm, at most 0.693, "
     "from target snapshots that the network was not trained on. The divergence of the centres, before any "
     "network, is the bound: what arrives at the bottleneck wrong stays wrong. The rows of two halves are "
     "what the target's own snapshots score against each other."

@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
 
 from msb.backmapper import Backmapper
-from msb.core.mapping import Mapping
 from msb.energy.local import LocalRelaxer
 from msb.energy.systems import system_from_xml
 from msb.jobs.backmap.frame_task import FrameTask
@@ -49,7 +47,7 @@ class Mender:
     ) -> Repaired:
         """Repair one frame; see `msb.jobs.check.repair.repair`."""
         if self.force_field is not None and self._relaxer is None:
-            self._relaxer = LocalRelaxer(system_from_xml(self.force_field), _weights(model.mapping))
+            self._relaxer = LocalRelaxer(system_from_xml(self.force_field), model.mapping.matrix)
         return repair(
             atoms,
             findings,
@@ -69,9 +67,3 @@ class Mender:
         told = f"{before - left} of {before} findings repaired in {mended.tries} tries"
         listed = "; ".join(str(finding) for finding in mended.remaining[:3])
         return (f"{told}; left: {listed}" if left else told,)
-
-
-def _weights(mapping: Mapping) -> sparse.csr_matrix:
-    """Beads = weights @ atoms."""
-    rows = [block.template.weights for block in mapping.blocks for _ in range(block.count)]
-    return sparse.block_diag(rows, format="csr")

@@ -142,7 +142,7 @@ class _Tools:
         if settings.top is not None:
             boxes = inputs.trajectory.read(0, 1).boxes
             system = system_of_top(settings.top, None if boxes is None else boxes[0])
-            weights = None if self._mapping is None else _weights(self._mapping)
+            weights = None if self._mapping is None else self._mapping.matrix
             self._relaxer = LocalRelaxer(system, weights)
 
     def mend(self, frames: Frames, before: Verdict, after: Verdict) -> Frames:
@@ -209,11 +209,3 @@ def _fitting(model: Backmapper, inputs: CheckInputs) -> Backmapper:
             "a model of this method fits its own system only"
         )
     return onto(inputs.topology, beads.mapping)  # type: ignore[no-any-return]
-
-
-def _weights(mapping: Mapping) -> Any:
-    """Beads of the whole system as one sparse matrix (M, N)."""
-    from scipy import sparse
-
-    blocks = [sparse.kron(sparse.eye(b.count), b.template.weights) for b in mapping.blocks]
-    return sparse.csr_matrix(sparse.block_diag(blocks))

@@ -98,6 +98,7 @@ class Account:
             "s": chosen.morpher.s,
             "scheme": chosen.scheme,
             "sweeps": chosen.sweeps,
+            "polish": "thermal" if chosen.polish else "none",
             "refined": {"rounds": chosen.refined[0], "frames": chosen.refined[1]},
             "seed": self.seed,
             "bounds": [vars(bound) for bound in self.ready.bounds],
@@ -116,8 +117,9 @@ class Account:
         said = [f"{path}: {frames} of {done.n_beads} beads, nm" for path in done.outputs]
         said += self._choice()
         how = [chosen.label, f"s = {chosen.morpher.s}", f"{done.seconds:.3g} s a frame", f"seed {self.seed}"]
-        if chosen.refined[0]:
-            how.insert(2, f"its field put right in {chosen.refined[0]} rounds")
+        if chosen.polish:
+            rounds = chosen.refined[0]
+            how.insert(2, f"polished, the aim put right in {rounds} rounds" if rounds else "polished")
         return [*said, ", ".join(how), self.kept(), *self._tables()]
 
     def _choice(self) -> list[str]:

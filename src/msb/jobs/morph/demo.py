@@ -11,7 +11,9 @@ MODEL = "kg-demo"
 TITLE = "A Kremer-Grest melt, morphed to polystyrene"
 
 
-def demo_request(scheme: SchemeChoice = "auto", sweeps: int | None = None, seed: int = 0) -> MorphRequest:
+def demo_request(
+    scheme: SchemeChoice = "auto", sweeps: int | None = None, polish: str = "thermal", seed: int = 0
+) -> MorphRequest:
     """Return what to morph; melt and model come with the package and are of the project's own simulations.
 
     Parameters
@@ -19,6 +21,7 @@ def demo_request(scheme: SchemeChoice = "auto", sweeps: int | None = None, seed:
     scheme : {"A", "B", "auto"}
     sweeps : int, optional
         The model's own by default.
+    polish : {"thermal", "none"}
     seed : int
     """
     return MorphRequest(
@@ -27,5 +30,6 @@ def demo_request(scheme: SchemeChoice = "auto", sweeps: int | None = None, seed:
         models=(MODEL,),
         scheme=scheme,
         sweeps=sweeps,
+        polish=polish,
         seed=seed,
     )

@@ -65,12 +65,20 @@ class MorphMaker:
     scheme : {"A", "B"}
     sweeps : int, optional
         The model's own by default.
+    polish : bool
+        Whether short dynamics follow.
     """
 
     def __init__(
-        self, morpher: Morpher, topology: Topology, scheme: Scheme, sweeps: int | None = None
+        self,
+        morpher: Morpher,
+        topology: Topology,
+        scheme: Scheme,
+        sweeps: int | None = None,
+        polish: bool = True,
     ) -> None:
-        self.morpher, self.topology, self.scheme, self.sweeps = morpher, topology, scheme, sweeps
+        self.morpher, self.topology = morpher, topology
+        self.scheme, self.sweeps, self.polish = scheme, sweeps, polish
 
     def make(self, task: MorphTask) -> MorphMade:
         """Morph one frame; the same task gives the same frame, whatever was made before.
@@ -92,6 +100,7 @@ class MorphMaker:
             seed=task.seed,
             frames=np.array([task.number], dtype=np.int64),
             sweeps=self.sweeps,
+            polish=self.polish,
         )
         positions = np.asarray(made[0], dtype=np.float32)
         seconds = time.perf_counter() - began

@@ -71,10 +71,12 @@ class Candidate:
     topology : Topology
     scheme : {"A", "B"}
     sweeps : int or None
+    polish : bool
     title : str
         Of the model; its name where that is empty.
     refined : (int, int)
-        Rounds that the model's field was put right in, and frames of each; see `msb.jobs.morph.refine`.
+        Rounds that what the polish aims at was put right in, and frames of each; see
+        `msb.jobs.morph.refine`.
     """
 
     source: str
@@ -83,13 +85,14 @@ class Candidate:
     topology: Topology
     scheme: Scheme
     sweeps: int | None = None
+    polish: bool = True
     title: str = ""
     refined: tuple[int, int] = (0, 0)
 
     @property
     def maker(self) -> MorphMaker:
         """What makes frames this way."""
-        return MorphMaker(self.morpher, self.topology, self.scheme, self.sweeps)
+        return MorphMaker(self.morpher, self.topology, self.scheme, self.sweeps, self.polish)
 
     @property
     def label(self) -> str:
@@ -112,6 +115,7 @@ class Candidate:
             "model": model_identity(self.source),
             "scheme": self.scheme,
             "sweeps": self.sweeps,
+            "polish": self.polish,
             "refined": list(self.refined),
             "scale": self.system.factor,
             "chains": list(self.system.chains.lengths),
@@ -186,7 +190,8 @@ def prepare(request: MorphRequest) -> Prepared:
         fitted, scaled, topology = _fitted(source, morpher, system, request.scale, first, said)
         bounds.append(_bound(source, title, fitted, scaled))
         for scheme in _schemes(request, morpher):
-            candidates.append(Candidate(source, fitted, scaled, topology, scheme, request.sweeps, title))
+            how = scheme, request.sweeps, request.polish == "thermal"
+            candidates.append(Candidate(source, fitted, scaled, topology, *how, title))
     return Prepared(system, tuple(candidates), tuple(bounds), tuple(dict.fromkeys(said)))
 
 

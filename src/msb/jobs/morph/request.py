@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from msb.energy.protocols import POLISHES
 from msb.errors import ConfigError
 from msb.morph.units import How
 
@@ -36,6 +37,8 @@ class MorphRequest:
         Topology with the bonds.
     sweeps : int or None
         The model's own without.
+    polish : {"thermal", "none"}
+        Whether short dynamics follow.
     """
 
     structure: str | Path
@@ -47,6 +50,7 @@ class MorphRequest:
     per_chain: int | None = None
     top: str | Path | None = None
     sweeps: int | None = None
+    polish: str = "thermal"
     seed: int = 0
     lag: float | None = None
 
@@ -72,5 +76,7 @@ def check_request(request: MorphRequest) -> None:
         raise ConfigError("a model is given twice: name every model once after -m")
     if request.top is not None and request.per_chain is not None:
         raise ConfigError("--top and --per-chain both say what the chains are: give one of them")
+    if request.polish not in POLISHES:
+        raise ConfigError(f"there is no polish {request.polish!r}; there are {', '.join(POLISHES)}")
     if request.scheme == "B" and request.sweeps == 0:
         raise ConfigError("scheme B without sweeps changes nothing: give --sweeps 1 or more, or --scheme A")
