@@ -5,9 +5,10 @@ r"""The target's own statistics as an energy: what a choice among candidates is 
         + \sum_{pairs} \ln g(d)\right]
 
 (direct Boltzmann inversion of bond lengths, angles and non-bonded distances). The network proposes beads as
-the target has them; what it knows least, how near strangers come, the choice puts right. Centres that are
-not where the target's would be bend the outcome; `corrected` bends the statistics that are aimed at the other
-way, as iterative Boltzmann inversion does (Reith, Pütz, Müller-Plathe, J. Comput. Chem. 24, 1624, 2003).
+the target has them; what it knows least, how near strangers come, the choice puts right, and what the choice
+leaves, short dynamics in the same field (`msb.morph.polish`). Centres that are not where the target's would
+be bend the outcome; `corrected` bends the statistics that the dynamics aim at the other way, as iterative
+Boltzmann inversion does (Reith, Pütz, Müller-Plathe, J. Comput. Chem. 24, 1624, 2003).
 """
 
 from __future__ import annotations
