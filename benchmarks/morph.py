@@ -1,4 +1,4 @@
-"""Morphing a melt of 40,000 beads: seconds of one frame with scheme A and two sweeps.
+"""Morphing a melt of 40,000 beads: seconds of one frame with scheme A and two sweeps, raw and polished.
 
 Target and top-down melt are made here (chains with harmonic bonds and angles and a soft core, OpenMM), and a
 model of usual size learns the target for a moment: what morphing costs does not depend on how good it is,
@@ -128,14 +128,14 @@ def cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def measure(model: Path, structure: Path, output: Path, sweeps: int) -> dict[str, Any]:
+def measure(model: Path, structure: Path, output: Path, sweeps: int, polish: str) -> dict[str, Any]:
     """Morph once."""
     from msb.jobs.morph.prepare import prepare
     from msb.jobs.morph.request import MorphRequest
     from msb.jobs.morph.run import morph
 
     began = time.perf_counter()
-    ready = prepare(MorphRequest(structure, None, (str(model),), scheme="A", sweeps=sweeps))
+    ready = prepare(MorphRequest(structure, None, (str(model),), scheme="A", sweeps=sweeps, polish=polish))
     prepared = time.perf_counter() - began
     [chosen] = ready.candidates
     wall, used = time.perf_counter(), cpu()
@@ -147,6 +147,7 @@ def measure(model: Path, structure: Path, output: Path, sweeps: int) -> dict[str
         "chains": len(ready.system.chains.lengths),
         "s": chosen.morpher.s,
         "sweeps": sweeps,
+        "polish": polish,
         "prepare_s": prepared,
         "wall_s": wall,
         "cpu_s": used,
@@ -180,20 +181,27 @@ def main() -> None:
         model = arguments.model or trained(folder, arguments.s, steps, arguments.smoke)
         sizes = SMALL if arguments.smoke else LARGE
         structure = arguments.structure or written(folder / "kg.gro", sizes, ANGLES["top-down"], 1, 2)
-        row = measure(model, structure, folder / "morphed.gro", arguments.sweeps)
+        rows = []
+        for polish in ("none", "thermal"):
+            rows.append(measure(model, structure, folder / "morphed.gro", arguments.sweeps, polish))
+            told(rows[-1], arguments.threads)
+    if arguments.json is not None:
+        arguments.json.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def told(row: dict[str, Any], threads: int) -> None:
+    """Print a row."""
     network = "" if row["network_s"] is None else f", {row['network_s']:.1f} s of it in the network"
     print(
-        f"{row['beads']:,} beads in {row['chains']} chains, s = {row['s']}, scheme A, "
-        f"{row['sweeps']} sweeps, "
-        f"{arguments.threads} threads: {row['wall_s']:.1f} s (bar {BAR:g}), {row['cpu_s']:.1f} s of CPU"
+        f"{row['beads']:,} beads in {row['chains']} chains, s = {row['s']}, scheme A, {row['sweeps']} sweeps, "
+        f"polish {row['polish']}, {threads} threads: {row['wall_s']:.1f} s (bar {BAR:g}), "
+        f"{row['cpu_s']:.1f} s of CPU"
     )
     print(
-        f"  placing {row['morph_s']:.1f} s{network}, {row['stages']} stages; measuring and writing "
+        f"  morphing {row['morph_s']:.1f} s{network}, {row['stages']} stages; measuring and writing "
         f"{row['wall_s'] - row['morph_s']:.1f} s; preparing {row['prepare_s']:.1f} s; {row['peak_mb']:.0f} MB"
     )
-    print(f"  centres moved by at most {row['centres_moved_nm']:.0e} nm")
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(row, indent=1) + "\n")
+    print(f"  centres moved by at most {row['centres_moved_nm']:.0e} nm", flush=True)
 
 
 if __name__ == "__main__":

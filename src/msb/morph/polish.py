@@ -18,7 +18,8 @@ from msb.units import BOLTZMANN
 
 __all__ = ["FieldPolish"]
 
-_STEPS, _TRIES = 150, 4
+_STEPS, _TRIES = 100, 4
+_LARGE = 10_000  # beads that take two threads; by size alone, since sums in another order are another outcome
 _STEP, _FRICTION = 0.008, 2.5  # in units of the time in which a bead at thermal speed goes a mean bond
 
 Floats = NDArray[np.float32]
@@ -29,7 +30,7 @@ class FieldPolish:
 
     Langevin dynamics in :func:`msb.morph.field.target_field` at the target's temperature, the centres held
     by springs and put back exactly at the end.  The time in which a bead at thermal speed goes a mean bond,
-    :math:`\tau = b \sqrt{m / k_B T}`, is the unit: 150 steps of 0.008, or of half of that where they fail.
+    :math:`\tau = b \sqrt{m / k_B T}`, is the unit: 100 steps of 0.008, or of half of that where they fail.
 
     Parameters
     ----------
@@ -129,5 +130,5 @@ class FieldPolish:
             steps=_STEPS,
             timestep=_STEP * self._unit,
             friction=_FRICTION / self._unit,
-            threads=1,  # frames are side by side, and a frame's outcome must not depend on how many
+            threads=1 if self.mapping.n_atoms < _LARGE else 2,
         )
