@@ -193,9 +193,9 @@ def told(row: dict[str, Any], threads: int) -> None:
     """Print a row."""
     network = "" if row["network_s"] is None else f", {row['network_s']:.1f} s of it in the network"
     print(
-        f"{row['beads']:,} beads in {row['chains']} chains, s = {row['s']}, scheme A, {row['sweeps']} sweeps, "
-        f"polish {row['polish']}, {threads} threads: {row['wall_s']:.1f} s (bar {BAR:g}), "
-        f"{row['cpu_s']:.1f} s of CPU"
+        f"{row['beads']:,} beads in {row['chains']} chains, s = {row['s']}, scheme A, "
+        f"{row['sweeps']} sweeps, polish {row['polish']}, {threads} threads: "
+        f"{row['wall_s']:.1f} s (bar {BAR:g}), {row['cpu_s']:.1f} s of CPU"
     )
     print(
         f"  morphing {row['morph_s']:.1f} s{network}, {row['stages']} stages; measuring and writing "
