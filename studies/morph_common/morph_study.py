@@ -109,24 +109,27 @@ class Study:
 
         return self._each(name, begin, place)
 
-    def polished(self, own: BeadSet, model: Morpher, rounds: int) -> tuple[BeadSet, float]:
-        """The same after a polish whose aim is put right on snapshots that choose; none of them is judged."""
+    def polished(self, own: BeadSet, start: BeadSet, model: Morpher, rounds: int) -> tuple[BeadSet, float]:
+        """The same after a polish whose aim is put right on snapshots that choose; none of them is judged.
+
+        `start` is what was placed anew, and has the centres.
+        """
         name = f"{own.name}_polished_{rounds}_from_{self.frames}"
-        some, given = own[self.frames :], self.before[self.frames :]
+        some, given = own[self.frames :], start[self.frames :]
         key = np.arange(self.frames, len(own.positions))
         aimed = model.refined(
             some.positions, given.positions, given.boxes, rounds=rounds, seed=SEED, frames=key
         )
 
         def polish(placed: BeadSet, key: NDArray[np.int64]) -> NDArray[np.float32]:
-            given = self.before[int(key[0]) : int(key[0]) + 1]
+            given = start[int(key[0]) : int(key[0]) + 1]
             return aimed.polish(placed.positions, given.positions, given.boxes, seed=SEED, frames=key)
 
         return self._each(name, own, polish)
 
     def morphed(self, path: Path, model: Morpher, scheme: str, rounds: int) -> BeadSet:
         """All snapshots placed and polished."""
-        return self.polished(self.placed(path, model, scheme)[0], model, rounds)[0]
+        return self.polished(self.placed(path, model, scheme)[0], self.before, model, rounds)[0]
 
     def _each(self, name: str, start: BeadSet, way: Way) -> tuple[BeadSet, float]:
         """Every frame done, or taken where it is kept, and the mean of the seconds."""
@@ -222,17 +225,20 @@ def judge(
     for path, model in models:
         for scheme in SCHEMES:
             own, cost = study.placed(path, model, scheme)
-            made[f"morph s{model.s} {scheme}"] = model, model.s, scheme, own, cost
+            finished, more = study.polished(own, study.before, model, rounds)
+            name = f"morph s{model.s} {scheme}"
+            made[name] = model.s, scheme, own, cost
+            made[f"{name}, polished"] = model.s, scheme, finished, cost + more
     for s, (path, model) in nested(models):
-        first = f"morph s{s} {IN_TURN[0]}"
-        own, cost = study.placed(path, model, IN_TURN[1], start=made[first][3])
+        _, _, wide, before = made[f"morph s{s} {IN_TURN[0]}"]
+        own, cost = study.placed(path, model, IN_TURN[1], start=wide)
+        finished, more = study.polished(own, wide, model, rounds)
         scheme = f"{IN_TURN[0]}, then s = {model.s} {IN_TURN[1]}"
-        made[f"{first}, s{model.s} {IN_TURN[1]}"] = model, s, scheme, own, cost + made[first][4]
-    for name, (model, s, scheme, own, cost) in list(made.items()):
-        finished, more = study.polished(own, model, rounds)
-        made[f"{name}, polished"] = model, s, scheme, finished, cost + more
+        name = f"morph s{s} {IN_TURN[0]}, s{model.s} {IN_TURN[1]}"
+        made[name] = s, scheme, own, before + cost
+        made[f"{name}, polished"] = s, scheme, finished, before + cost + more
     choices = {}
-    for name, (_, s, scheme, own, cost) in made.items():
+    for name, (s, scheme, own, cost) in made.items():
         told = study.column(own[: study.frames], charts, places)
         away = centres_of(own, s).positions - centres_of(study.before, s).positions
         choices[name] = study.choice(own)

@@ -83,9 +83,14 @@ def request_of(name: str, args: argparse.Namespace) -> AssessRequest:
         temperature=TEMPERATURE,
         cutoff=CUTOFF,
         dielectric=DIELECTRIC,
-        frames=args.frames,
+        frames=frames_of(name, args),
         **({"model": args.model} if name == "learned" else by),
     )
+
+
+def frames_of(name: str, args: argparse.Namespace) -> int | None:
+    """Frames of every set: a minimisation by VOTCA's protocol takes minutes, so it may have fewer."""
+    return args.em_frames or args.frames if name == "em" else args.frames
 
 
 def assessed(name: str, args: argparse.Namespace) -> Assessment:
@@ -112,7 +117,7 @@ def assessed(name: str, args: argparse.Namespace) -> Assessment:
         options,
         folder=args.runs / name,
         resume=True,
-        identity={"way": name, "frames": args.frames, "model": str(args.model or "")},
+        identity={"way": name, "frames": frames_of(name, args), "model": str(args.model or "")},
         progress=told,
     )
 
@@ -252,6 +257,7 @@ def _arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help=f"results.json and TABLE.md (default {OUT})")
     parser.add_argument("--way", nargs="+", choices=sorted(WAYS), help="(all that can be)")
     parser.add_argument("--frames", type=int, help="of every set (all)")
+    parser.add_argument("--em-frames", type=int, help="of every set for `em` (as many as of the others)")
     parser.add_argument("--no-polish", action="store_true", help="raw structures only, but for `em`")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--smoke", action="store_true", help=f"{SMOKE_FRAMES} frames, fragment, raw")

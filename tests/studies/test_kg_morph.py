@@ -146,8 +146,11 @@ def test_a_narrow_bottleneck_follows_a_wide_one_that_it_divides(
     own, _ = found.placed(case.models[2], narrow, "B", start=moved)
     assert own.name.startswith("s4A_0_s2B_")
     assert np.abs(own.positions - moved.positions).max() > 0.01
-    wide = [sets.centres_of(x, 4).positions for x in (own, moved)]
-    np.testing.assert_allclose(*wide, atol=1e-5)
+    finished, _ = found.polished(own, moved, narrow, 1)
+    for made in (own, finished):
+        wide = [sets.centres_of(x, 4).positions for x in (made, moved)]
+        np.testing.assert_allclose(*wide, atol=1e-5)
+    assert np.abs(finished.positions - own.positions).max() > 0.01
     assert list(found.bound(BEADS, with_map=True)) == ["rdf"]  # one centre a chain: no bonds, no map
 
 
