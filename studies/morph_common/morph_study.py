@@ -230,13 +230,13 @@ def judge(
             made[name] = model.s, scheme, own, cost
             made[f"{name}, polished"] = model.s, scheme, finished, cost + more
     for s, (path, model) in nested(models):
-        _, _, wide, before = made[f"morph s{s} {IN_TURN[0]}"]
+        _, _, wide, so_far = made[f"morph s{s} {IN_TURN[0]}"]
         own, cost = study.placed(path, model, IN_TURN[1], start=wide)
         finished, more = study.polished(own, wide, model, rounds)
         scheme = f"{IN_TURN[0]}, then s = {model.s} {IN_TURN[1]}"
         name = f"morph s{s} {IN_TURN[0]}, s{model.s} {IN_TURN[1]}"
-        made[name] = s, scheme, own, before + cost
-        made[f"{name}, polished"] = s, scheme, finished, before + cost + more
+        made[name] = s, scheme, own, so_far + cost
+        made[f"{name}, polished"] = s, scheme, finished, so_far + cost + more
     choices = {}
     for name, (s, scheme, own, cost) in made.items():
         told = study.column(own[: study.frames], charts, places)

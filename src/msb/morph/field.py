@@ -139,7 +139,7 @@ def _inverted(target: LocalStatistics, quantity: str, x: str, kt: float, steep: 
     if known.sum() < 3:
         raise TrajectoryError(
             f"the target has too few values of the {quantity} for a field of its statistics: give more "
-            "snapshots"
+            "snapshots, or, where candidates are not weighed by it, --polish none"
         )
     values = -np.log(counts[known] / measure[known])
     low, high = float(middles[known][0]), float(middles[known][-1])
