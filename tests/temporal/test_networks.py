@@ -8,6 +8,7 @@ import torch
 from msb.core.features import choose_frame
 from msb.core.noise import normal_block
 from msb.nn.precision import choose_precision
+from msb.nn.seeding import seeded
 from msb.temporal.config import LossWeights, VoxelSettings
 from msb.temporal.losses import energy_weight, kl_weight
 from msb.temporal.task import gather
@@ -54,10 +55,11 @@ def test_the_likelihood_is_better_than_that_of_independent_coordinates(flow_mode
 
 
 def network_of(paired, **settings):
-    settings = VoxelSettings(**{"width": 4, "latent": 8, "mixture": 2, **settings})
+    settings = VoxelSettings(**{"width": 8, "latent": 8, "mixture": 2, **settings})
     beads = torch.from_numpy(paired.beads)
     frame = choose_frame(beads, paired.mapping.templates[0].bead_bonds)
-    network = VoxelNetwork(22, 6, frame, settings)
+    with seeded(1):
+        network = VoxelNetwork(22, 6, frame, settings)
     network.use(choose_precision("cpu"), paired.mapping.beads, lambda x: x.square().sum((-1, -2)), 1.0)
     return network
 

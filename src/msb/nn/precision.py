@@ -55,10 +55,10 @@ class Precision:
         Weights in another layout are equal but not contiguous: make them so before writing them to a file.
         """
         module.to(self.device)
-        if self.channels_last:
-            for layer in module.modules():
-                if isinstance(layer, nn.Conv3d):
-                    layer.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        layout = torch.channels_last_3d if self.channels_last else torch.contiguous_format
+        for layer in module.modules():
+            if isinstance(layer, nn.Conv3d):
+                layer.to(memory_format=layout)  # type: ignore[call-overload]
         return module
 
     def arrange(self, x: Tensor) -> Tensor:

@@ -96,6 +96,8 @@ def train(
     )
     network.eval()
     if isinstance(network, VoxelNetwork):
+        network.precision = choose_precision(device, "float32")  # as when it is read from a file
+        network.precision.prepare(network)
         _fit_latents(network, task, config.seed)
     model = TemporalBackmapper(
         config,

@@ -105,7 +105,8 @@ def train_generator(
         fingerprint=_fingerprint(data, network, settings, channels, seed),
         progress=progress,
     )
-    return task.generator.eval(), channels, sizes_of(task.systems[0].environment), metrics
+    generator = choose_precision(device, "float32").prepare(task.generator.eval())  # as when read from a file
+    return generator, channels, sizes_of(task.systems[0].environment), metrics
 
 
 def make_task(
